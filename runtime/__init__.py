@@ -1,0 +1,1 @@
+"""The room that runs on the device: bundle, crop, engines, tracker. Needs numpy, OpenCV and one inference library."""

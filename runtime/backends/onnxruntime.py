@@ -1,0 +1,158 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..bundle import Bundle
+from ..errors import BackendError, InputError, MissingExtraError
+from ..manifest import GraphRole, Precision
+from ..network import ColorOrder, NetworkGeometry
+from .base import SearchResult, TargetFeatures
+
+NAME = "onnxruntime"
+
+
+def probe(bundle: Bundle) -> str | None:
+    """None where ONNX Runtime is installed, otherwise what to install."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return str(MissingExtraError("onnxruntime", "the ONNX Runtime backend", "cpu"))
+    return None
+
+
+class OnnxRuntimeBackend:
+    """Runs the bundle's ONNX files on the CPU, with inputs and outputs in buffers that are bound once."""
+
+    name = NAME
+
+    def __init__(self, bundle: Bundle, precision: Precision = Precision.FP32, threads: int | None = None) -> None:
+        """Raises MissingExtraError, or BackendError where ONNX Runtime does not take a file."""
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingExtraError("onnxruntime", "the ONNX Runtime backend", "cpu") from None
+        self._ort: Any = onnxruntime
+        self._bundle = bundle
+        self._precision = precision
+        self._threads = threads
+        self._timings: dict[str, float] = {}
+        self._template = self._session(GraphRole.TEMPLATE)
+        self._search = self._session(GraphRole.SEARCH)
+        self._template_inputs = [i.name for i in self._template.get_inputs()]
+        self._template_outputs = [o.name for o in self._template.get_outputs()]
+        names = [o.name for o in self._search.get_outputs()]
+        stages = len(bundle.manifest.network.kept_counts)
+        self._outputs = ["box", "score", *(f"kept_{i}" for i in range(stages))]
+        missing = [n for n in self._outputs if n not in names]
+        if missing:
+            raise BackendError(f"{bundle.folder}: the search graph lacks {', '.join(missing)}; build the bundle again")
+        self._binding: _SearchBinding | None = None
+
+    @property
+    def network(self) -> NetworkGeometry:
+        return self._bundle.manifest.network
+
+    @property
+    def color(self) -> ColorOrder:
+        return self._bundle.manifest.color
+
+    @property
+    def batch(self) -> int | None:
+        return self._bundle.manifest.batch
+
+    @property
+    def timings_ms(self) -> Mapping[str, float]:
+        return self._timings
+
+    def describe(self) -> Mapping[str, str]:
+        options = self._search.get_session_options()
+        return {
+            "library": f"onnxruntime {self._ort.__version__}",
+            "device": "cpu",
+            "threads": str(options.intra_op_num_threads or "one per core"),
+            "precision": str(self._precision),
+        }
+
+    def embed_template(self, template: np.ndarray, template_box: np.ndarray) -> TargetFeatures:
+        self._check_batch(template)
+        feeds = {"template": np.ascontiguousarray(template)}
+        if "template_box" in self._template_inputs:
+            feeds["template_box"] = np.ascontiguousarray(template_box, np.float32)
+        arrays = self._template.run(self._template_outputs, feeds)
+        return dict(zip(self._template_outputs, arrays, strict=True))
+
+    def search(self, features: TargetFeatures, search: np.ndarray, window: np.ndarray) -> SearchResult:
+        if not isinstance(features, dict):
+            raise InputError("the features were made by another backend; call embed_template of this one")
+        self._check_batch(search)
+        start = perf_counter()
+        if self._binding is None or self._binding.batch != len(search):
+            self._binding = _SearchBinding(self._ort, self._search, self._outputs, self.network, len(search))
+        self._binding.fill(features, search, window)
+        filled = perf_counter()
+        self._search.run_with_iobinding(self._binding.io)
+        done = perf_counter()
+        result = self._binding.result
+        self._timings = {"copy": (filled - start) * 1e3, "inference": (done - filled) * 1e3}
+        return result
+
+    def _check_batch(self, pictures: np.ndarray) -> None:
+        if self.batch not in (None, len(pictures)):
+            raise InputError(f"the bundle's graphs take a batch of {self.batch}, not {len(pictures)}")
+
+    def _session(self, role: GraphRole) -> Any:
+        path: Path = self._bundle.path(self._bundle.manifest.graph(role, self._precision))
+        options = self._ort.SessionOptions()
+        options.log_severity_level = 3
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
+        if role is GraphRole.TEMPLATE:
+            # It runs once per target; its idle threads must not take the search session's cores.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            return self._ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its own errors share no base class
+            raise BackendError(f"ONNX Runtime {self._ort.__version__} does not load {path}: {error}") from error
+
+
+class _SearchBinding:
+    """Fixed input and output buffers of the search session for one batch size."""
+
+    def __init__(self, ort: Any, session: Any, outputs: Sequence[str], network: NetworkGeometry, batch: int) -> None:
+        self.batch = batch
+        self.io = session.io_binding()
+        self._buffers: dict[str, np.ndarray] = {}
+        self._values: list[Any] = []
+        # The features' shapes are the graph's own: what a design caches of its target is its own affair.
+        for item in session.get_inputs():
+            shape = [batch if not isinstance(n, int) else n for n in item.shape]
+            dtype = {"tensor(uint8)": np.uint8, "tensor(float16)": np.float16}.get(item.type, np.float32)
+            self._buffers[item.name] = buffer = np.zeros(shape, dtype)
+            value = ort.OrtValue.ortvalue_from_numpy(buffer)
+            self.io.bind_ortvalue_input(item.name, value)
+            self._values.append(value)
+        found: dict[str, np.ndarray] = {}
+        for name in outputs:
+            shape, dtype = [batch, 4] if name == "box" else [batch], np.float32
+            if name.startswith("kept_"):
+                shape, dtype = [batch, network.kept_counts[int(name[5:])]], np.int32
+            found[name] = np.zeros(shape, dtype)
+            value = ort.OrtValue.ortvalue_from_numpy(found[name])
+            self.io.bind_ortvalue_output(name, value)
+            self._values.append(value)
+        self.result = SearchResult(found["box"], found["score"], tuple(found[n] for n in outputs[2:]))
+        self._features: object = None
+
+    def fill(self, features: dict[str, np.ndarray], search: np.ndarray, window: np.ndarray) -> None:
+        np.copyto(self._buffers["search"], search, casting="no")
+        np.copyto(self._buffers["window"], window, casting="no")
+        if features is not self._features:
+            for name, array in features.items():
+                np.copyto(self._buffers[name], array)
+            self._features = features

@@ -1,0 +1,66 @@
+"""A bundle on disk: opened, checked, and replaced in one step.
+
+Hashes prove that the files are the ones the manifest was written for; they do not prove who wrote them. A bundle is to
+be trusted like code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from .errors import BundleError
+from .manifest import GraphFile, Manifest, ReferenceFile, read_manifest
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file. Raises OSError."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder whose manifest was read and whose files have the sizes and hashes that it names."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Bundle:
+        """Read and check the bundle in `folder`. Raises BundleError naming the file that is missing or damaged."""
+        folder = Path(folder)
+        bundle = cls(folder, read_manifest(folder))
+        if not bundle.manifest.graphs:
+            raise BundleError(f"{folder} lists no graphs in its manifest; build the bundle again")
+        for file in (*bundle.manifest.graphs, bundle.manifest.reference):
+            _check_file(bundle.path(file), file)
+        return bundle
+
+    def path(self, file: GraphFile | ReferenceFile) -> Path:
+        """Where a file of the manifest lies. Raises BundleError for a name that leads out of the bundle."""
+        inside = PurePosixPath(file.path)
+        if inside.is_absolute() or ".." in inside.parts or "\\" in file.path or ":" in file.path:
+            raise BundleError(
+                f"the manifest of {self.folder} names a file outside the bundle: {file.path!r}; do not use it"
+            )
+        return self.folder.joinpath(*inside.parts)
+
+
+def _check_file(path: Path, file: GraphFile | ReferenceFile) -> None:
+    try:
+        size = path.stat().st_size
+        if size != file.bytes:
+            raise BundleError(
+                f"{path} is damaged: it has {size} bytes and not {file.bytes}; copy or build the bundle again"
+            )
+        if file_sha256(path) != file.sha256:
+            raise BundleError(f"{path} is damaged: its SHA-256 is not the manifest's; copy or build the bundle again")
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing from the bundle; copy or build the bundle again") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from None

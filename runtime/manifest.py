@@ -1,0 +1,217 @@
+"""The bundle's manifest: what every writer and reader of a bundle agrees on.
+
+`manifest.json` is the dataclasses below as JSON. A reader refuses a schema that is newer than its own, a field that is
+missing and a field of another type, each by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import BundleError, OSTrackEdgeError
+from .network import ColorOrder, NetworkGeometry
+
+SCHEMA = 1
+"""Version of the manifest's layout; raised when an older reader could misread a newer bundle."""
+
+MANIFEST_NAME = "manifest.json"
+
+
+class Precision(str, Enum):
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class GraphRole(str, Enum):
+    """`template` runs once per target, `search` every frame."""
+
+    TEMPLATE = "template"
+    SEARCH = "search"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """One ONNX file of the bundle; `path` is relative to the bundle's folder, `macs` counts one sample."""
+
+    role: GraphRole
+    precision: Precision
+    path: str
+    sha256: str
+    bytes: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class ReferenceFile:
+    """Crops and what the PyTorch network made of them (see `selftest`)."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest difference between the PyTorch network and the exported graphs, over `crops` crops.
+
+    Maps are in their own units (scores 0..1, sizes 0..1 of the crop, offsets in cells); boxes, compared at the
+    reference's cell, in 0..1 of the crop; `kept_sets_equal` counts the crops whose kept tokens are the same sets,
+    `same_cell` those whose best cell under the Hann window is the same.
+    """
+
+    precision: Precision
+    crops: int
+    score_map: float
+    size_map: float
+    offset_map: float
+    box: float
+    kept_sets_equal: int
+    same_cell: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`batch` is None where the graphs take any batch; `source` says what the weights came from, `weights_sha256` is
+    its hash; `trained` is False for made-up weights, whose boxes mean nothing."""
+
+    schema: int
+    network: NetworkGeometry
+    color: ColorOrder
+    batch: int | None
+    maps: bool
+    opset: int
+    source: str
+    weights_sha256: str
+    trained: bool
+    created: str
+    versions: dict[str, str]
+    graphs: tuple[GraphFile, ...]
+    reference: ReferenceFile
+    parity: tuple[Parity, ...]
+
+    def graph(self, role: GraphRole, precision: Precision) -> GraphFile:
+        """The file of one graph. Raises BundleError naming the precisions that the bundle has."""
+        for file in self.graphs:
+            if file.role is role and file.precision is precision:
+                return file
+        have = ", ".join(sorted({str(g.precision) for g in self.graphs}))
+        raise BundleError(
+            f"the bundle has no {precision} graph (it has: {have}); build it with --precision {precision}"
+        )
+
+
+def to_json(value: Any) -> Any:
+    """A dataclass (or tuple, enum, plain value) as what `json.dumps` takes."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (tuple, list)):
+        return [to_json(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): to_json(v) for k, v in value.items()}
+    return value
+
+
+T = TypeVar("T")
+
+
+def from_json(kind: type[T], value: Any, where: str = "manifest") -> T:
+    """Build the dataclass `kind` from parsed JSON. Raises BundleError naming the field that does not fit."""
+    return _parse(kind, value, where)
+
+
+def _parse(kind: Any, value: Any, where: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        options = typing.get_args(kind)
+        if value is None and type(None) in options:
+            return None
+        return _parse(next(o for o in options if o is not type(None)), value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise BundleError(f"{where} should be a list, not {type(value).__name__}")
+        item = typing.get_args(kind)[0]
+        return tuple(_parse(item, v, f"{where}[{i}]") for i, v in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise BundleError(f"{where} should be an object, not {type(value).__name__}")
+        item = typing.get_args(kind)[1]
+        return {str(k): _parse(item, v, f"{where}.{k}") for k, v in value.items()}
+    if dataclasses.is_dataclass(kind):
+        return _parse_dataclass(kind, value, where)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        try:
+            return kind(value)
+        except ValueError:
+            raise BundleError(f"{where} is {value!r}; known are: {', '.join(str(m.value) for m in kind)}") from None
+    return _parse_scalar(kind, value, where)
+
+
+def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise BundleError(f"{where} should be an object, not {type(value).__name__}")
+    hints = typing.get_type_hints(kind)
+    missing = [f.name for f in dataclasses.fields(kind) if f.name not in value]
+    if missing:
+        raise BundleError(f"{where} lacks {', '.join(missing)}")
+    try:
+        return kind(
+            **{f.name: _parse(hints[f.name], value[f.name], f"{where}.{f.name}") for f in dataclasses.fields(kind)}
+        )
+    except BundleError:
+        raise
+    except OSTrackEdgeError as error:
+        raise BundleError(f"{where}: {error}") from None
+
+
+def _parse_scalar(kind: Any, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise BundleError(f"{where} should be {kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the bundle in `folder`. Raises BundleError where it is missing, damaged or of a newer schema."""
+    path = folder / MANIFEST_NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(
+            f"{folder} is no bundle: it holds no {MANIFEST_NAME}; make one with: ostrack-export build"
+        ) from None
+    except NotADirectoryError:
+        raise BundleError(f"{folder} is no bundle: it is a file, a bundle is a folder") from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BundleError(f"{path} is damaged ({error}); build the bundle again") from None
+    if not isinstance(data, dict) or type(data.get("schema")) is not int:
+        raise BundleError(f"{path} is damaged (it names no schema version); build the bundle again")
+    if data["schema"] != SCHEMA:
+        if data["schema"] > SCHEMA:
+            raise BundleError(
+                f"{path} has schema {data['schema']}, this package reads up to {SCHEMA}; "
+                "upgrade it with: pip install -U ostrack-edge"
+            )
+        raise BundleError(f"{path} has schema {data['schema']}, this package reads {SCHEMA}; build the bundle again")
+    try:
+        return from_json(Manifest, data)
+    except BundleError as error:
+        raise BundleError(f"{path} is damaged ({error}); build the bundle again") from None
