@@ -1,0 +1,124 @@
+"""From a PyTorch network to a verified bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto
+
+from ..runtime.bundle import Bundle, file_sha256
+from ..runtime.errors import ExportError, InputError
+from ..runtime.manifest import SCHEMA, GraphFile, GraphRole, Manifest, Parity, Precision, ReferenceFile
+from ..runtime.network import ColorOrder
+from ..runtime.selftest import write_reference
+from .answers import make_reference
+from .count import count_macs
+from .model import OSTrack
+from .parity import check_parity, measure_parity
+from .promises import OPSET
+from .trace import trace_search, trace_template
+from .write import publish, staging
+
+_PROTOBUF_LIMIT = 2**31 - 1
+
+
+def build_bundle(
+    network: OSTrack,
+    out: str | Path,
+    *,
+    color: str | ColorOrder = ColorOrder.BGR,
+    batch: int | None = 1,
+    maps: bool = False,
+    source: str = "",
+    trained: bool = True,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Bundle:
+    """Export `network`, compare the files with it, and publish them as the bundle `out`.
+
+    color: the order of the crops that the graphs will take; batch: samples per call, None for any number; maps: give
+    the score, size and offset maps out too; source: where the weights came from, for the manifest; trained: False for
+    made-up weights; progress: told of each step as it begins.
+
+    Raises ExportError where the network does not export, VerificationError where the files differ from it, BundleError
+    where `out` cannot be written; a bundle that was there before then stays as it was.
+    """
+    out = Path(out)
+    color = ColorOrder(color)
+    if batch is not None and batch < 1:
+        raise InputError(f"batch is {batch}; give at least 1, or 'any'")
+    network = network.eval()
+    with staging(out) as folder:
+        progress("tracing the template graph")
+        template = _store(trace_template(network, color, batch), folder, GraphRole.TEMPLATE)
+        progress("tracing the search graph")
+        search = _store(trace_search(network, color, batch, maps), folder, GraphRole.SEARCH)
+        progress("running the PyTorch network on reference crops")
+        answers = make_reference(network, color)
+        path = folder / "reference.npz"
+        write_reference(path, answers)
+        reference = ReferenceFile(f"{folder.name}/{path.name}", file_sha256(path), path.stat().st_size)
+
+        def manifest(*parity: Parity) -> Manifest:
+            return Manifest(
+                schema=SCHEMA,
+                network=network.geometry,
+                color=color,
+                batch=batch,
+                maps=maps,
+                opset=OPSET,
+                source=source,
+                weights_sha256=weights_sha256(network),
+                trained=trained,
+                created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                versions=_versions(),
+                graphs=(template, search),
+                reference=reference,
+                parity=parity,
+            )
+
+        progress("comparing the exported graphs with PyTorch")
+        parity = measure_parity(Bundle(out, manifest()), answers)
+        check_parity(parity)
+        publish(out, folder, manifest(parity))
+    return Bundle.open(out)
+
+
+def _store(model: ModelProto, folder: Path, role: GraphRole) -> GraphFile:
+    if model.ByteSize() > _PROTOBUF_LIMIT:
+        raise ExportError(f"the {role} graph is larger than the 2 GiB that an ONNX file can hold")
+    path = folder / f"{role}.{Precision.FP32}.onnx"
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+    return GraphFile(
+        role=role,
+        precision=Precision.FP32,
+        path=f"{folder.name}/{path.name}",
+        sha256=file_sha256(path),
+        bytes=path.stat().st_size,
+        macs=sum(node.macs for node in count_macs(model)),
+    )
+
+
+def weights_sha256(network: OSTrack) -> str:
+    """One hash for the weights, whatever file they came in."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("ostrack-edge", "torch", "onnx", "onnxscript", "onnxruntime", "numpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,162 @@
+"""`ostrack-export`: arguments and printing only."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from .._command import parse_blocks, parse_keep_ratio, run_app
+from ..runtime.bundle import Bundle
+from ..runtime.errors import InputError, MissingExtraError
+from ..runtime.manifest import to_json
+from ..runtime.network import ColorOrder, TemplateTokens
+from .show import print_agreement, print_bundle, print_parity
+from .variants import Elimination, published_geometry
+
+app = typer.Typer(help="From a checkpoint to a verified bundle.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+BundleArgument = Annotated[Path, typer.Argument(help="Folder of the bundle.", show_default=False)]
+
+
+@app.callback()
+def _root() -> None:
+    """From a checkpoint to a verified bundle."""
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option("--out", help="Folder to make the bundle in; a bundle there is replaced.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Published .pth.tar, state dict, or safetensors.")] = None,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Made-up weights instead of a checkpoint: to measure speed only.")
+    ] = False,
+    variant: Annotated[
+        str | None, typer.Option(help="ostrack-256 or ostrack-384; read from the checkpoint if left out.")
+    ] = None,
+    keep_ratio: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_keep_ratio,
+            metavar="R[,R...]",
+            help="Share of candidates kept, one or one per stage; 1 keeps all. [published: 0.7]",
+        ),
+    ] = None,
+    elimination_blocks: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_blocks, metavar="B,...", help="Blocks that drop candidates, counted from 0. [published: 3,6,9]"
+        ),
+    ] = None,
+    template_tokens: Annotated[
+        TemplateTokens | None, typer.Option(help="Template tokens that rank the candidates. [published: centre]")
+    ] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads; width / 64 if left out.")] = None,
+    batch: Annotated[str, typer.Option(help="Targets per call: a number, or 'any'.")] = "1",
+    color: Annotated[ColorOrder, typer.Option(help="Colour order of the crops that the graphs take.")] = ColorOrder.BGR,
+    maps: Annotated[bool, typer.Option("--maps", help="Give out the score, size and offset maps too.")] = False,
+) -> None:
+    """Export a checkpoint as a bundle, and compare it with PyTorch."""
+    if (checkpoint is None) != untrained:
+        raise InputError("give either --checkpoint FILE, or --untrained for made-up weights")
+    samples = _parse_batch(batch)
+    elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
+    console = Console(stderr=True)
+    _require_torch()
+    from .build import build_bundle
+    from .load import network_from, untrained_network
+
+    with console.status("reading the checkpoint") as status:
+        if checkpoint is None:
+            geometry = published_geometry(variant or "ostrack-256", keep_ratio, template_tokens, elimination_blocks)
+            network, source = untrained_network(geometry), "made-up weights"
+        else:
+            from .checkpoint import read_checkpoint
+
+            found = read_checkpoint(checkpoint)
+            network, source = (
+                network_from(found, variant, elimination, heads),
+                f"{checkpoint.name} sha256:{found.sha256}",
+            )
+
+        def progress(step: str) -> None:
+            status.update(step)
+            console.print(f"  {step}", style="dim")
+
+        bundle = build_bundle(
+            network, out, color=color, batch=samples, maps=maps, source=source, trained=not untrained, progress=progress
+        )
+    print_bundle(Console(), bundle)
+
+
+@app.command()
+def verify(
+    bundle: BundleArgument,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Compare with this checkpoint's network, run now, instead of the stored answers."),
+    ] = None,
+) -> None:
+    """Compare a bundle with PyTorch: its files' hashes, then maps, boxes and kept tokens on this machine."""
+    from ..runtime.selftest import read_reference
+
+    opened = Bundle.open(bundle)
+    console = Console()
+    if checkpoint is not None:
+        _require_torch()
+        from .answers import make_reference
+        from .match import load_matching_network
+
+        reference = make_reference(load_matching_network(opened, checkpoint), opened.manifest.color)
+    else:
+        reference = read_reference(opened)
+    if importlib.util.find_spec("onnx") is None:
+        from ..runtime.backends import load_backend
+        from ..runtime.selftest import check_agreement, compare
+
+        agreement = compare(load_backend(opened), reference)
+        print_agreement(console, agreement)
+        check_agreement(agreement)
+    else:
+        from .parity import check_parity, measure_parity
+
+        parity = measure_parity(opened, reference)
+        print_parity(console, parity)
+        check_parity(parity)
+    with_what = f"{checkpoint}" if checkpoint else "the PyTorch answers stored in it"
+    console.print(f"{bundle} agrees with {with_what}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def inspect(
+    bundle: BundleArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Show what a bundle holds, after checking its files."""
+    opened = Bundle.open(bundle)
+    if as_json:
+        print(json.dumps(to_json(opened.manifest), indent=1))
+    else:
+        print_bundle(Console(), opened)
+
+
+def _parse_batch(text: str) -> int | None:
+    if text == "any":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--batch is {text!r}; give a number from 1, or 'any'")
+    return int(text)
+
+
+def _require_torch() -> None:
+    for package in ("torch", "onnx", "onnxscript", "onnxruntime", "cv2"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, "exporting", "export")
+
+
+def main() -> None:
+    run_app(app)

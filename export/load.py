@@ -1,0 +1,247 @@
+"""From a checkpoint to the PyTorch network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..runtime.errors import BundleError, CheckpointError, GeometryError, OSTrackEdgeError
+from ..runtime.manifest import from_json, to_json
+from ..runtime.network import PATCH, NetworkGeometry, TemplateTokens
+from .checkpoint import Checkpoint, read_checkpoint, write_safetensors
+from .model import OSTrack
+from .model.embedding import resize_position_embedding
+from .variants import HEAD_DIM, Elimination, variant_of, variant_sizes
+
+GEOMETRY_KEY = "ostrack_edge.geometry"
+"""Name of the safetensors metadata that holds the geometry as JSON."""
+
+_SHOWN = 4
+
+
+def load_network(
+    checkpoint: str | Path,
+    variant: str | None = None,
+    keep_ratio: float | Sequence[float] | None = None,
+    template_tokens: str | TemplateTokens | None = None,
+    elimination_blocks: Sequence[int] | None = None,
+    heads: int | None = None,
+) -> OSTrack:
+    """The network of a checkpoint, in evaluation mode: every size is read from the tensors' shapes.
+
+    variant: the crop sizes that the checkpoint must fit; None takes those of its positional embeddings. The other
+    options default to the geometry in a safetensors file's metadata, or to the published network: keep ratio 0.7 at a
+    quarter, half and three quarters of the blocks, ranked by the centre token, attention heads of 64 channels.
+
+    Raises CheckpointError for a file that cannot be read or does not hold this network, GeometryError for options that
+    do not make one.
+    """
+    return network_from(
+        read_checkpoint(checkpoint), variant, Elimination(keep_ratio, template_tokens, elimination_blocks), heads
+    )
+
+
+def network_from(found: Checkpoint, variant: str | None, elimination: Elimination, heads: int | None = None) -> OSTrack:
+    """As `load_network`, from a checkpoint already read."""
+    tensors = found.tensors
+    geometry = _geometry(found, variant, elimination, heads)
+    plain_tokens = _shape(tensors, "backbone.pos_embed", 3, found.path)[1]
+    network = OSTrack(geometry, plain_tokens)
+    _fill(network, tensors, found.path)
+    return network.eval()
+
+
+def load_plain_vit(
+    checkpoint: str | Path,
+    variant: str,
+    keep_ratio: float | Sequence[float] | None = None,
+    template_tokens: str | TemplateTokens | None = None,
+    elimination_blocks: Sequence[int] | None = None,
+    heads: int | None = None,
+    head_width: int = 256,
+    seed: int = 0,
+) -> OSTrack:
+    """A network to train: the backbone of a plain pretrained ViT (such as MAE's), a fresh head.
+
+    The positional embedding is resized bicubically to the variant's template and search grids (supplementary, section
+    1); the centre head of `head_width` is initialised from `seed`. A decoder's or classifier's tensors are left out.
+    Raises as `load_network`.
+    """
+    found = read_checkpoint(checkpoint)
+    plain = {f"backbone.{k.removeprefix('module.')}": v for k, v in found.tensors.items() if not _is_plain_extra(k)}
+    sizes = variant_sizes(variant)
+    elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
+    position = plain.get("backbone.pos_embed")
+    if position is None or position.ndim != 3:
+        raise CheckpointError(f"{found.path} holds no pos_embed: it is no plain ViT; load a tracker with load_network")
+    for name, size in (("z", sizes.template_size), ("x", sizes.search_size)):
+        plain[f"backbone.pos_embed_{name}"] = resize_position_embedding(position, size // PATCH)
+    geometry = _shaped_geometry(plain, found.path, variant, elimination, heads, head_width, None)
+    torch_state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    network = OSTrack(geometry, position.shape[1])
+    torch.random.set_rng_state(torch_state)
+    plain.update({k: v for k, v in network.state_dict().items() if k.startswith("box_head.")})
+    _fill(network, plain, found.path)
+    return network.eval()
+
+
+def untrained_network(geometry: NetworkGeometry, seed: int = 0) -> OSTrack:
+    """A network with made-up weights: for measuring speed, and for tests; its boxes mean nothing.
+
+    Normal weights of standard deviation 1/sqrt(fan-in) keep activations in the range of a trained network's.
+    """
+    network = OSTrack(geometry)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            if not value.is_floating_point():
+                continue
+            if name.endswith("running_var") or (value.ndim == 1 and name.endswith("weight")):
+                value.uniform_(0.5, 1.5, generator=generator)
+            elif value.ndim == 1:
+                value.normal_(0, 0.02, generator=generator)
+            elif "pos_embed" in name or "token" in name:
+                value.normal_(0, 0.5, generator=generator)
+            else:
+                value.normal_(0, value[0].numel() ** -0.5, generator=generator)
+    return network.eval()
+
+
+def save_network(path: str | Path, network: OSTrack) -> None:
+    """Write weights and geometry as safetensors, in one step. Raises CheckpointError where it cannot be written."""
+    metadata = {GEOMETRY_KEY: json.dumps(to_json(network.geometry))}
+    write_safetensors(path, network.state_dict(), metadata)
+
+
+def _geometry(found: Checkpoint, variant: str | None, elimination: Elimination, heads: int | None) -> NetworkGeometry:
+    if "backbone.pos_embed_x" not in found.tensors:
+        names = ", ".join(list(found.tensors)[:_SHOWN])
+        plain = "patch_embed.proj.weight" in found.tensors
+        hint = (
+            "it is a plain ViT: make a tracker of it with load_plain_vit and train that"
+            if plain
+            else f"it holds {names}, ..."
+        )
+        raise CheckpointError(f"{found.path} is no OSTrack checkpoint (no backbone.pos_embed_x); {hint}")
+    stored = None
+    if GEOMETRY_KEY in found.metadata:
+        try:
+            stored = from_json(NetworkGeometry, json.loads(found.metadata[GEOMETRY_KEY]), "geometry")
+        except (BundleError, ValueError) as error:
+            raise CheckpointError(f"{found.path}: its metadata {GEOMETRY_KEY} cannot be read: {error}") from None
+    head = _shape(found.tensors, "box_head.conv1_ctr.0.weight", 4, found.path)[0]
+    return _shaped_geometry(found.tensors, found.path, variant, elimination, heads, head, stored)
+
+
+def _shaped_geometry(
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    variant: str | None,
+    elimination: Elimination,
+    heads: int | None,
+    head_width: int,
+    stored: NetworkGeometry | None,
+) -> NetworkGeometry:
+    template_tokens, width = _shape(tensors, "backbone.pos_embed_z", 3, path)[1:]
+    search_tokens = _shape(tensors, "backbone.pos_embed_x", 3, path)[1]
+    mlp_width = _shape(tensors, "backbone.blocks.0.mlp.fc1.weight", 2, path)[0]
+    template_size, search_size = _side(template_tokens, "pos_embed_z", path), _side(search_tokens, "pos_embed_x", path)
+    name, sizes = variant_of(template_size, search_size)
+    if variant is not None:
+        wanted = variant_sizes(variant)
+        if (wanted.template_size, wanted.search_size) != (template_size, search_size):
+            raise CheckpointError(
+                f"{path} does not fit {variant}: its positional embeddings are for a template of {template_size} and a "
+                f"search region of {search_size} pixels, {variant} has {wanted.template_size} and {wanted.search_size}"
+                + (f"; it is an {name}" if not name.startswith("custom") else "")
+            )
+    elif stored is not None:
+        name = stored.variant
+        sizes = dataclasses.replace(sizes, template_factor=stored.template_factor, search_factor=stored.search_factor)
+    depth = _depth(tensors)
+    if heads is None:
+        heads = stored.heads if stored else width // HEAD_DIM
+        if not stored and width % HEAD_DIM:
+            raise GeometryError(
+                f"{path}: a width of {width} is no multiple of {HEAD_DIM}; say how many attention heads it has"
+            )
+    blocks, ratios, tokens = elimination.apply(depth, stored)
+    try:
+        return NetworkGeometry(
+            variant=name,
+            template_size=template_size,
+            search_size=search_size,
+            template_factor=sizes.template_factor,
+            search_factor=sizes.search_factor,
+            width=width,
+            depth=depth,
+            heads=heads,
+            mlp_width=mlp_width,
+            head_width=head_width,
+            elimination_blocks=blocks,
+            keep_ratios=ratios,
+            template_tokens=tokens,
+        )
+    except OSTrackEdgeError as error:
+        raise GeometryError(f"{path}: {error}") from None
+
+
+def _fill(network: OSTrack, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load strictly, saying of each tensor what is wrong with it."""
+    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    missing = [n for n in wanted if n not in tensors]
+    unexpected = [n for n in tensors if n not in wanted]
+    shapes = [
+        f"{n} is {list(tensors[n].shape)}, expected {list(shape)}"
+        for n, shape in wanted.items()
+        if n in tensors and tuple(tensors[n].shape) != shape
+    ]
+    parts = []
+    if missing:
+        parts.append(f"missing {_listed([f'{n} {list(wanted[n])}' for n in missing])}")
+    if unexpected:
+        parts.append(f"unexpected {_listed(unexpected)}")
+    if shapes:
+        parts.append(f"misshapen: {_listed(shapes)}")
+    if parts:
+        raise CheckpointError(f"{path} does not hold this network: " + "; ".join(parts))
+    network.load_state_dict(dict(tensors), strict=True)
+
+
+def _listed(items: list[str]) -> str:
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return ", ".join(items[:_SHOWN]) + more
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str, dimensions: int, path: Path) -> tuple[int, ...]:
+    if name not in tensors:
+        raise CheckpointError(f"{path} does not hold this network: missing {name}")
+    shape = tuple(tensors[name].shape)
+    if len(shape) != dimensions:
+        raise CheckpointError(
+            f"{path} does not hold this network: {name} is {list(shape)}, expected {dimensions} dimensions"
+        )
+    return shape
+
+
+def _side(tokens: int, name: str, path: Path) -> int:
+    side = round(tokens**0.5)
+    if side * side != tokens or side == 0:
+        raise CheckpointError(f"{path}: backbone.{name} has {tokens} tokens, which make no square grid")
+    return side * PATCH
+
+
+def _depth(tensors: Mapping[str, Tensor]) -> int:
+    numbers = {n.split(".")[2] for n in tensors if n.startswith("backbone.blocks.")}
+    return max((int(n) + 1 for n in numbers if n.isdecimal() and len(n) < 4), default=0)
+
+
+def _is_plain_extra(name: str) -> bool:
+    """Tensors of a plain ViT file that no tracker has: a decoder, a classifier, a mask token."""
+    return name.removeprefix("module.").startswith(("decoder_", "mask_token", "head.", "fc_norm.", "head_dist."))
