@@ -82,10 +82,9 @@ def load_plain_vit(
     for name, size in (("z", sizes.template_size), ("x", sizes.search_size)):
         plain[f"backbone.pos_embed_{name}"] = resize_position_embedding(position, size // PATCH)
     geometry = _shaped_geometry(plain, found.path, variant, elimination, heads, head_width, None)
-    torch_state = torch.random.get_rng_state()
-    torch.manual_seed(seed)
-    network = OSTrack(geometry, position.shape[1])
-    torch.random.set_rng_state(torch_state)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = OSTrack(geometry, position.shape[1])
     plain.update({k: v for k, v in network.state_dict().items() if k.startswith("box_head.")})
     _fill(network, plain, found.path)
     return network.eval()
@@ -96,7 +95,8 @@ def untrained_network(geometry: NetworkGeometry, seed: int = 0) -> OSTrack:
 
     Normal weights of standard deviation 1/sqrt(fan-in) keep activations in the range of a trained network's.
     """
-    network = OSTrack(geometry)
+    with torch.random.fork_rng(devices=[]):
+        network = OSTrack(geometry)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in network.state_dict().items():

@@ -45,9 +45,7 @@ class Bundle:
         """Where a file of the manifest lies. Raises BundleError for a name that leads out of the bundle."""
         inside = PurePosixPath(file.path)
         if inside.is_absolute() or ".." in inside.parts or "\\" in file.path or ":" in file.path:
-            raise BundleError(
-                f"the manifest of {self.folder} names a file outside the bundle: {file.path!r}; do not use it"
-            )
+            raise BundleError(f"the manifest of {self.folder} names a file outside of it: {file.path!r}; do not use it")
         return self.folder.joinpath(*inside.parts)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,9 +121,9 @@ def read_reference(bundle: Bundle) -> Reference:
     names = [f.name for f in dataclasses.fields(Reference) if f.name != "kept"]
     stages = [f"kept_{i}" for i in range(len(bundle.manifest.network.kept_counts))]
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in (*names, *stages)}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} is damaged ({error}); build the bundle again") from None
     return Reference(**{n: found[n] for n in names}, kept=tuple(found[s] for s in stages))
 
