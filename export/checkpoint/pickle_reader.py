@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..runtime.errors import CheckpointError
+from ...runtime.errors import CheckpointError
 from .pickle_names import SAVE_AGAIN, Name, NameKind, permitted_name, refused, shown
 from .pickle_values import Call, Inert, OrderedMapping, StorageId, Unhashed, kind_of, storage_id
 

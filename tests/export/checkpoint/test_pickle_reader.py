@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ostrack_edge.export.pickle_reader import PICKLE_LIMIT, read_pickle
-from ostrack_edge.export.pickle_values import Call, Inert, OrderedMapping, StorageId, Unhashed
+from ostrack_edge.export.checkpoint.pickle_reader import PICKLE_LIMIT, read_pickle
+from ostrack_edge.export.checkpoint.pickle_values import Call, Inert, OrderedMapping, StorageId, Unhashed
 from ostrack_edge.runtime.errors import CheckpointError
 
 WHERE = Path("a.pth")

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import torch
 
-from ..runtime.errors import CheckpointError, MissingExtraError
+from ...runtime.errors import CheckpointError, MissingExtraError
 from .pickle_names import STORAGE_DTYPES, shown
 from .tensor_records import state_dict_tensors
 from .torch_archive import DAMAGED, open_stream, open_zip

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from ..runtime.errors import CheckpointError
+from ...runtime.errors import CheckpointError
 from .pickle_names import shown
 from .pickle_reader import PICKLE_LIMIT, read_pickle
 from .pickle_values import StorageId

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ..runtime.errors import CheckpointError
+from ...runtime.errors import CheckpointError
 
 
 class NameKind(Enum):

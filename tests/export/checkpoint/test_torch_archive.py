@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from ostrack_edge.export.checkpoint import read_checkpoint, write_safetensors
-from ostrack_edge.export.torch_archive import MAGIC_NUMBER
+from ostrack_edge.export.checkpoint.torch_archive import MAGIC_NUMBER
 from ostrack_edge.runtime.errors import CheckpointError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..runtime.errors import CheckpointError
+from ...runtime.errors import CheckpointError
 from .pickle_names import STORAGE_DTYPES, Name, NameKind, shown
 from .pickle_values import Call, Inert, OrderedMapping, StorageId, Unhashed, kind_of
 from .torch_archive import DAMAGED, TorchFile, storage_size
