@@ -1,0 +1,118 @@
+"""`ostrack-bench`: multiply-adds and frames per second."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from .._command import parse_blocks, parse_keep_ratio, run_app
+from ..export.variants import VARIANTS, published_geometry
+from ..runtime.network import TemplateTokens
+from .fps import FpsOptions, measure
+from .fps_table import print_fps
+from .macs import count_bundle, count_geometry, count_keep_ratios
+from .macs_table import print_keep_ratios, print_macs
+from .output import check_output, write_json
+
+DEFAULT_VARIANT = next(iter(VARIANTS))
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What a network costs, and how fast it runs here.")
+
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write every figure to FILE as JSON.")]
+
+
+@app.command()
+def macs(
+    bundle: Annotated[Path | None, typer.Argument(help="A bundle; without one, the network of --variant.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(VARIANTS)}; the first where none is named.")
+    ] = None,
+    keep_ratio: Annotated[
+        Any,
+        typer.Option(parser=parse_keep_ratio, metavar="RATIO", help="0.7, or one per elimination block: 0.7,0.7,0.8."),
+    ] = None,
+    elimination_blocks: Annotated[
+        Any, typer.Option(parser=parse_blocks, metavar="BLOCKS", help="Blocks that drop candidates, from 0: 3,6,9.")
+    ] = None,
+    template_tokens: Annotated[
+        TemplateTokens | None, typer.Option(help="The template tokens that rank the candidates.")
+    ] = None,
+    every_ratio: Annotated[bool, typer.Option("--all", help="Add the table of keep ratios from 1 to 0.5.")] = False,
+    json: Json = None,
+) -> None:
+    """Multiply-adds per stage: as published, every matrix product, and what the exported graphs execute."""
+    if json:
+        check_output(json)
+    chosen = {
+        "--variant": variant,
+        "--keep-ratio": keep_ratio,
+        "--elimination-blocks": elimination_blocks,
+        "--template-tokens": template_tokens,
+    }
+    given = [option for option, value in chosen.items() if value is not None]
+    if bundle and given:
+        raise typer.BadParameter(f"{bundle} has its own network; leave out {', '.join(given)}, or leave out the bundle")
+    if bundle:
+        report = count_bundle(bundle)
+    else:
+        name = variant or DEFAULT_VARIANT
+        report = count_geometry(published_geometry(name, keep_ratio, template_tokens, elimination_blocks))
+    ratios = count_keep_ratios(report.network) if every_ratio else []
+    console = _console()
+    print_macs(report, console)
+    if ratios:
+        print_keep_ratios(ratios, console)
+    if json:
+        write_json(json, {**_fields(report), "keep_ratios": ratios})
+
+
+@app.command()
+def fps(
+    bundle: Annotated[Path, typer.Argument(help="The bundle to measure.")],
+    video: Annotated[
+        Path | None, typer.Option(help="A video or a folder of images; without one, a rendered scene.")
+    ] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this backend of the bundle; may be repeated.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of every row; one per core by default.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns that every row gets.")] = 5,
+    frames: Annotated[int, typer.Option(min=1, help="Frames counted in a turn.")] = 20,
+    warmup: Annotated[int, typer.Option(min=0, help="Frames before them that are not counted.")] = 3,
+    sustained: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Then run the bundle's backends this long each.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Weights of the PyTorch rows; made-up ones of the same shape by default.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Frames per second of the bundle's backends against PyTorch: same frames, own processes, taking turns."""
+    if json:
+        check_output(json)
+    report = measure(
+        FpsOptions(bundle, video, tuple(backend or ()), threads, rounds, frames, warmup, sustained, checkpoint)
+    )
+    print_fps(report, _console())
+    if json:
+        write_json(json, report)
+
+
+def _console() -> Console:
+    """What is printed holds paths and pip commands, whose brackets are no markup."""
+    return Console(markup=False, highlight=False)
+
+
+def _fields(report: Any) -> dict[str, Any]:
+    return {f.name: getattr(report, f.name) for f in dataclasses.fields(report)}
+
+
+def main() -> NoReturn:
+    """The command `ostrack-bench`."""
+    run_app(app)

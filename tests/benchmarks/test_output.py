@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+from ostrack_edge.benchmarks.output import check_output, write_json
+from ostrack_edge.benchmarks.plan import Saving
+from ostrack_edge.runtime.errors import BenchmarkError
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def test_dataclasses_become_objects(tmp_path: Path) -> None:
+    write_json(tmp_path / "report.json", {"savings": [Saving("item", 3)]})
+    assert json.loads((tmp_path / "report.json").read_text()) == {"savings": [{"item": "item", "macs": 3}]}
+    assert names(tmp_path) == ["report.json"]
+
+
+def test_a_full_disk_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old")
+
+    def full(self: Path, text: str, encoding: str) -> None:
+        self.write_bytes(text.encode()[:3])
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(path, {"a": 1})
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["report.json"]
+
+
+def test_a_figure_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nan"):
+        write_json(tmp_path / "report.json", {"a": float("nan")})
+    assert names(tmp_path) == []
+
+
+def test_places_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_output(tmp_path / "report.json")
+    with pytest.raises(BenchmarkError, match=r"there is no folder .*nowhere"):
+        check_output(tmp_path / "nowhere" / "report.json")
+    with pytest.raises(BenchmarkError, match="is a folder"):
+        check_output(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(BenchmarkError, match="is not writable"):
+        check_output(tmp_path / "report.json")
