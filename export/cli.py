@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from rich.console import Console
 from .._command import parse_blocks, parse_keep_ratio, run_app
 from ..runtime.bundle import Bundle
 from ..runtime.errors import InputError, MissingExtraError
+from ..runtime.extras import installed
 from ..runtime.manifest import to_json
 from ..runtime.network import ColorOrder, TemplateTokens
 from .show import print_agreement, print_bundle, print_parity
@@ -73,6 +74,8 @@ def build(
     with console.status("reading the checkpoint") as status:
         if checkpoint is None:
             geometry = published_geometry(variant or "ostrack-256", keep_ratio, template_tokens, elimination_blocks)
+            if heads is not None:
+                geometry = dataclasses.replace(geometry, heads=heads)
             network, source = untrained_network(geometry), "made-up weights"
         else:
             from .checkpoint import read_checkpoint
@@ -114,7 +117,7 @@ def verify(
         reference = make_reference(load_matching_network(opened, checkpoint), opened.manifest.color)
     else:
         reference = read_reference(opened)
-    if importlib.util.find_spec("onnx") is None:
+    if not installed("onnx"):
         from ..runtime.backends import load_backend
         from ..runtime.selftest import check_agreement, compare
 
@@ -154,7 +157,7 @@ def _parse_batch(text: str) -> int | None:
 
 def _require_torch() -> None:
     for package in ("torch", "onnx", "onnxscript", "onnxruntime", "cv2"):
-        if importlib.util.find_spec(package) is None:
+        if not installed(package):
             raise MissingExtraError(package, "exporting", "export")
 
 

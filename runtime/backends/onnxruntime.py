@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -12,6 +11,7 @@ import numpy as np
 
 from ..bundle import Bundle
 from ..errors import BackendError, InputError, MissingExtraError
+from ..extras import installed
 from ..manifest import GraphRole, Precision
 from ..network import ColorOrder, NetworkGeometry
 from .base import SearchResult, TargetFeatures
@@ -21,7 +21,7 @@ NAME = "onnxruntime"
 
 def probe(bundle: Bundle) -> str | None:
     """None where ONNX Runtime is installed, otherwise what to install."""
-    if importlib.util.find_spec("onnxruntime") is None:
+    if not installed("onnxruntime"):
         return str(MissingExtraError("onnxruntime", "the ONNX Runtime backend", "cpu"))
     return None
 
