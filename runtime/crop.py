@@ -7,10 +7,10 @@ reads only two source rows for each row of the crop, so only those are copied.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from .geometry import CropWindow
+from .opencv import cv2
 
 _KEPT_BUFFER = 32 << 20
 """Bytes up to which the padded square stays from call to call; a larger one is made anew, and mostly never touched."""

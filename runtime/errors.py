@@ -9,7 +9,8 @@ OSTrackEdgeError              the root: its text is one sentence for the user, p
 ├── BackendError              an inference library that is asked for and cannot run the bundle
 ├── InputError                a frame, a box, or an option of a type, shape or value that cannot be used
 ├── TrackerStateError         a tracker used before `init`
-├── FootageError              video or images that do not open, end early, or cannot be written
+├── FootageError              video or images that do not open, end early, or cannot be encoded
+├── OutputError               a file that cannot be written where it was asked for
 ├── BenchmarkError            a measurement that could not be made
 └── MissingExtraError         an optional dependency is absent; the sentence holds the pip command
 """
@@ -52,6 +53,10 @@ class TrackerStateError(OSTrackEdgeError, RuntimeError):
 
 
 class FootageError(OSTrackEdgeError):
+    pass
+
+
+class OutputError(OSTrackEdgeError):
     pass
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from .backends.base import Backend
 from .bundle import Bundle
 from .errors import BundleError, VerificationError
+from .files import whole_or_nothing
 from .geometry import hann_window
 
 BOX_TOLERANCE = 1e-4
@@ -110,9 +111,8 @@ def write_reference(path: Path, reference: Reference) -> None:
     arrays.update({f"kept_{i}": stage for i, stage in enumerate(reference.kept)})
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
+    with whole_or_nothing(path) as partial:
+        partial.write_bytes(buffer.getvalue())
 
 
 def read_reference(bundle: Bundle) -> Reference:
