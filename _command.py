@@ -1,0 +1,129 @@
+"""What the command lines share: how they end, how they say that something went wrong, and how they read their values.
+
+Exit codes: 0 done, 1 an error of this package or of the machine (one sentence on stderr), 2 a wrong argument,
+130 interrupted with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from itertools import pairwise
+from typing import NoReturn
+
+import typer
+from typer.main import get_command
+
+from .runtime.errors import InputError, OSTrackEdgeError
+from .runtime.geometry import Box, check_box
+
+# Typer builds on click, in newer releases on a copy of its own: the base of all usage errors is found from what Typer
+# itself exports, so that either serves.
+_UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+_ADVICE = {
+    errno.ENOSPC: "free some space there and run it again",
+    errno.EDQUOT: "free some space there and run it again",
+    errno.EFBIG: "write to a place that takes larger files",
+    errno.EACCES: "check its permissions or choose another place",
+    errno.EPERM: "check its permissions or choose another place",
+    errno.EROFS: "choose a place that can be written",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "give the path of a file",
+}
+
+
+def run_app(app: typer.Typer) -> NoReturn:
+    """Run a Typer app and leave the process: an expected error becomes one sentence, any other a plain traceback."""
+    # The video library reports on stderr what the sentence then says again; who wants its view sets the variables.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    try:
+        # Not standalone: Typer would print its own boxes and end the process before the sentences below.
+        code = get_command(app).main(standalone_mode=False)
+        sys.stdout.flush()
+    except OSTrackEdgeError as error:
+        _leave(str(error))
+    except _UsageProblem as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            # A command that was given nothing shows its help; newer releases of click call that an error.
+            print(getattr(error, "message", ""), file=sys.stderr)
+            sys.exit(2)
+        _leave(_usage_sentence(error), getattr(error, "exit_code", 2))
+    except (KeyboardInterrupt, typer.Abort):
+        _leave("interrupted", 130)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does: nobody is left to tell.
+        _drop_stdout()
+        sys.exit(1)
+    except OSError as error:
+        _leave(_os_sentence(error))
+    if code == 130:
+        _leave("interrupted", 130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def parse_box(text: str) -> Box:
+    """A Box from "X,Y,W,H", pixels of the frame. Raises typer.BadParameter."""
+    values = _numbers(text, float, "a box is four numbers X,Y,W,H in pixels, such as 120,80,64,48")
+    if len(values) != 4:
+        raise typer.BadParameter(f"a box is four numbers X,Y,W,H in pixels, not {len(values)}: {text!r}")
+    try:
+        return check_box(values)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def parse_keep_ratio(text: str) -> float | tuple[float, ...]:
+    """A float from "0.7", a tuple with one per elimination stage from "0.7,0.7,0.8". Raises typer.BadParameter."""
+    values = _numbers(text, float, "a keep ratio is a number such as 0.7, or one per stage such as 0.7,0.7,0.8")
+    for value in values:
+        if not 0 < value <= 1:
+            raise typer.BadParameter(f"keep ratio {value:g} is outside (0, 1]; 1 switches elimination off")
+    return values[0] if len(values) == 1 else values
+
+
+def parse_blocks(text: str) -> tuple[int, ...]:
+    """Rising block numbers, counted from 0, from "3,6,9". Raises typer.BadParameter."""
+    blocks = _numbers(text, int, "elimination blocks are whole numbers counted from 0, such as 3,6,9")
+    if blocks[0] < 0 or any(b <= a for a, b in pairwise(blocks)):
+        raise typer.BadParameter(f"elimination blocks must rise and start at 0 or later: {text!r}")
+    return blocks
+
+
+def _numbers(text: str, kind: type, expected: str) -> tuple:
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{expected}, not {text!r}") from None
+
+
+def _usage_sentence(error: Exception) -> str:
+    """One line from a usage error, and where to read more."""
+    message = " ".join(str(getattr(error, "format_message", error.__str__)()).split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}; see: {context.command_path} --help" if context else message
+
+
+def _os_sentence(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    what = error.strerror or str(error) or type(error).__name__
+    advice = _ADVICE.get(error.errno or 0)
+    return f"{where}{what}" + (f"; {advice}" if advice else "")
+
+
+def _leave(sentence: str, code: int = 1) -> NoReturn:
+    # What a command printed before it failed belongs above the error; it may itself be what cannot be written.
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
+    print(sentence if code == 130 else f"error: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _drop_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's own flush at exit has nowhere to fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

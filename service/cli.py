@@ -1,0 +1,61 @@
+"""`ostrack-track`: arguments only; the work is in `run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .._command import parse_box, run_app
+from ..runtime.geometry import Box
+
+app = typer.Typer(name="ostrack-track", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def ostrack_track() -> None:
+    """Follow a target through footage with an exported OSTrack bundle."""
+
+
+@app.command()
+def run(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video file, or a folder of images.")],
+    bundle: Annotated[Path, typer.Option(metavar="FOLDER", help="The bundle that ostrack-export built.")],
+    init: Annotated[
+        Box | None,
+        typer.Option(
+            parser=parse_box,
+            metavar="X,Y,W,H",
+            help="The target in the first frame, pixels. Without it: the first line of the ground truth beside VIDEO.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the footage with the box drawn, .mp4 or .avi."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write one line x,y,w,h per frame; the first is the initial box."),
+    ] = None,
+    backend: Annotated[str, typer.Option(metavar="NAME", help="The engine, or auto: the first that can run.")] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="CPU threads of the engine; without it, one per core."),
+    ] = None,
+    allow_truncated: Annotated[
+        bool, typer.Option("--allow-truncated", help="Take footage that ends early, or images that do, as it is.")
+    ] = False,
+) -> None:
+    """Track one target through VIDEO, and say how fast that went and how well it agrees with the truth."""
+    # Here, so that --help answers at once and without OpenCV.
+    from .run import TrackingJob, run_job
+
+    job = TrackingJob(video, bundle, init, out, results, backend, threads, allow_truncated)
+    for line in run_job(job):
+        print(line)
+
+
+def main() -> None:
+    """The entry point of `ostrack-track`."""
+    run_app(app)
