@@ -37,6 +37,21 @@ def run_command(tmp_path: Path, environment: dict[str, str], *arguments: str) ->
     return found.stdout, json.loads((tmp_path / "report.json").read_text())
 
 
+def test_a_bundle_beside_is_compared_with_the_measured_one(
+    tiny_bundle: Path, tmp_path: Path, without: Callable[..., dict[str, str]]
+) -> None:
+    other = shutil.copytree(tiny_bundle, tmp_path / "other")
+    text, report = run_command(tmp_path, without("torch"), str(tiny_bundle), "--beside", str(other))
+    own, beside = report["rows"]
+    assert (own["name"], beside["name"]) == ("onnxruntime fp32", f"onnxruntime fp32, {other}")
+    assert own["ratio_to_bundle"] is None
+    assert own["ratio_to_floor"] > 0
+    assert beside["ratio_to_floor"] is None
+    pairs = zip(own["round_median_ms"], beside["round_median_ms"], strict=True)
+    assert beside["ratio_to_bundle"] == pytest.approx(sum(a / b for a, b in pairs) / 2)
+    assert "times as fast as the measured bundle" in text
+
+
 def test_every_row_and_a_compiler_that_is_missing(tiny_bundle: Path, tmp_path: Path) -> None:
     environment = {
         **os.environ,

@@ -57,7 +57,8 @@ def compare(network: OSTrack, template_model, search_model, given, color: ColorO
     cached = first.run(None, {k: v for k, v in feeds.items() if k in names})
     features = dict(zip([o.name for o in first.get_outputs()], cached, strict=True))
     outputs = [o.name for o in second.get_outputs()]
-    found = dict(zip(outputs, second.run(None, {**features, "search": search, "window": window}), strict=True))
+    arrays = second.run(None, {**features, "search": search, "window": window})
+    found = {name: np.asarray(array) for name, array in zip(outputs, arrays, strict=True)}
 
     with torch.inference_mode():
         mask = box_mask(geometry, torch.from_numpy(box)) if geometry.template_tokens is TemplateTokens.BOX else None
@@ -85,9 +86,10 @@ def compare(network: OSTrack, template_model, search_model, given, color: ColorO
 )
 def test_fixed_batches_give_what_pytorch_gives(design: str, batch: int, small_network, pictures) -> None:
     network = small_network(**DESIGNS[design])
-    models = [trace_template(network, ColorOrder.BGR, batch), trace_search(network, ColorOrder.BGR, batch, maps=False)]
-    compare(network, *models, pictures(batch), ColorOrder.BGR)
-    for model in models:
+    template = trace_template(network, ColorOrder.BGR, batch)
+    search = trace_search(network, ColorOrder.BGR, batch, maps=False)
+    compare(network, template, search, pictures(batch), ColorOrder.BGR)
+    for model in (template, search):
         operators = {node.op_type for node in model.graph.node}
         assert not operators & (CONTROL_FLOW | RUN_TIME_SHAPES)
         assert model.ir_version <= 10

@@ -1,0 +1,54 @@
+"""What ends up in the wheel."""
+
+import importlib.util
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import ostrack_edge
+import pytest
+
+INFO = f"ostrack_edge-{ostrack_edge.__version__}.dist-info"
+
+
+@pytest.fixture(scope="module")
+def wheel(source_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    if importlib.util.find_spec("build") is None:
+        pytest.skip("building the wheel needs the package 'build' of the dev extra")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source_copy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = folder.iterdir()
+    assert path.name.endswith("-py3-none-any.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_every_module_of_every_room_is_in_it(wheel: zipfile.ZipFile, source_copy: Path) -> None:
+    modules = {path.relative_to(source_copy) for path in source_copy.rglob("*.py")}
+    rooms = {path for path in modules if path.parts[0] not in ("tests", "build")}
+    assert {Path("runtime/tracker.py"), Path("service/cli.py"), Path("__init__.py")} < rooms
+    held = {Path(name).relative_to("ostrack_edge") for name in wheel.namelist() if name.endswith(".py")}
+    assert held == rooms
+
+
+def test_nothing_else_is_in_it(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    assert {name.split("/")[0] for name in names} == {"ostrack_edge", INFO}
+    assert not [name for name in names if "tests" in name.split("/") or name.split("/")[-1].startswith("test_")]
+    assert "ostrack_edge/py.typed" in names
+    assert f"{INFO}/licenses/LICENSE" in names
+
+
+def test_its_commands(wheel: zipfile.ZipFile) -> None:
+    text = wheel.read(f"{INFO}/entry_points.txt").decode()
+    commands = [line.split(" = ")[0] for line in text.splitlines() if " = " in line]
+    assert commands == ["ostrack-bench", "ostrack-export", "ostrack-track"]
+
+
+def test_what_it_asks_for(wheel: zipfile.ZipFile) -> None:
+    text = wheel.read(f"{INFO}/METADATA").decode()
+    assert "Requires-Python: >=3.10" in text
+    always = [line for line in text.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
+    assert not [line for line in always if "torch" in line or "onnx" in line or "opencv" in line]
