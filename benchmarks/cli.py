@@ -11,12 +11,13 @@ from rich.console import Console
 
 from .._command import parse_blocks, parse_keep_ratio, run_app
 from ..export.variants import VARIANTS, published_geometry
+from ..runtime.files import check_place
 from ..runtime.network import TemplateTokens
 from .fps import FpsOptions, measure
 from .fps_table import print_fps
 from .macs import count_bundle, count_geometry, count_keep_ratios
 from .macs_table import print_keep_ratios, print_macs
-from .output import check_output, write_json
+from .output import write_json
 
 DEFAULT_VARIANT = next(iter(VARIANTS))
 
@@ -46,7 +47,7 @@ def macs(
 ) -> None:
     """Multiply-adds per stage: as published, every matrix product, and what the exported graphs execute."""
     if json:
-        check_output(json)
+        check_place(json)
     chosen = {
         "--variant": variant,
         "--keep-ratio": keep_ratio,
@@ -91,14 +92,28 @@ def fps(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Weights of the PyTorch rows; made-up ones of the same shape by default.")
     ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="BUNDLE", help="Another bundle whose backends take turns too; may be repeated."),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Frames per second of the bundle's backends against PyTorch: same frames, own processes, taking turns."""
     if json:
-        check_output(json)
-    report = measure(
-        FpsOptions(bundle, video, tuple(backend or ()), threads, rounds, frames, warmup, sustained, checkpoint)
+        check_place(json)
+    options = FpsOptions(
+        bundle=bundle,
+        video=video,
+        backends=tuple(backend or ()),
+        threads=threads,
+        rounds=rounds,
+        frames=frames,
+        warmup=warmup,
+        sustained=sustained,
+        checkpoint=checkpoint,
+        beside=tuple(beside or ()),
     )
+    report = measure(options)
     print_fps(report, _console())
     if json:
         write_json(json, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..runtime.bundle import Bundle
@@ -17,14 +17,16 @@ from .machine import physical_cores, read_machine
 from .process import WorkerError, WorkerProcess
 from .progress import StepProgress
 from .protocol import Engine, LoadRow, Row
-from .report import FpsReport, make_row, round_medians
-from .rows import MissingRow, choose_rows
+from .report import FpsReport, RowReport, make_row, round_medians
+from .rows import MissingRow, choose_rows, rows_beside
 from .sysfs import Conditions, read_conditions
 
 
 @dataclass(frozen=True)
 class FpsOptions:
     """What to measure. `threads` None takes one per core; `backends` empty takes all; `sustained` is in seconds.
+
+    `beside`: further bundles whose engines take turns with this one's, on the same frames.
 
     `warmup` frames are run and not counted at the start of every turn of `frames` frames. Raises InputError.
     """
@@ -38,6 +40,7 @@ class FpsOptions:
     warmup: int = 3
     sustained: float | None = None
     checkpoint: Path | None = None
+    beside: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("rounds", 1), ("frames", 1), ("warmup", 0), ("threads", 1)):
@@ -72,7 +75,8 @@ class Measurement:
     def load_engine(self, row: Row) -> None:
         """Start a row's process, alone; one that does not load is noted, unless it was asked for."""
         checkpoint = self.options.checkpoint and str(self.options.checkpoint.absolute())
-        request = LoadRow(row, str(self.bundle.folder.absolute()), checkpoint, self.clip, self.threads)
+        folder = Path(row.beside or self.bundle.folder).absolute()
+        request = LoadRow(row, str(folder), checkpoint, self.clip, self.threads)
         worker = self._start()
         try:
             self.contenders.append(EngineContender.load(worker, request))
@@ -137,6 +141,8 @@ def measure(options: FpsOptions) -> FpsReport:
     """
     bundle = Bundle.open(options.bundle)
     rows, unusable = choose_rows(bundle, options.backends)
+    for folder in options.beside:
+        rows += rows_beside(Bundle.open(folder), options.backends)
     before = read_conditions()
     with ExitStack() as stack:
         run = Measurement(options, bundle, stack)
@@ -172,7 +178,15 @@ def _steps(rows: list[Row], options: FpsOptions) -> int:
 def _report(run: Measurement, before: Conditions) -> FpsReport:
     options, manifest, floor = run.options, run.bundle.manifest, run.floor()
     reference = next((round_medians(e.turns) for e in run.engines if e.row.engine is Engine.REFERENCE), None)
-    floors = floor.round_ms if floor else None
+    own = {e.row: round_medians(e.turns) for e in run.engines if not e.row.beside}
+
+    def report(engine: EngineContender) -> RowReport:
+        beside = bool(engine.row.beside)
+        # The floor is of the measured bundle's arithmetic; another bundle has its own.
+        floors = floor.round_ms if floor and not beside else None
+        counterpart = own.get(replace(engine.row, beside="")) if beside else None
+        return make_row(engine.name, engine.loaded, engine.turns, engine.sustained, reference, floors, counterpart)
+
     return FpsReport(
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         bundle=str(run.bundle.folder),
@@ -192,7 +206,7 @@ def _report(run: Measurement, before: Conditions) -> FpsReport:
         machine=read_machine(),
         before=before,
         after=read_conditions(),
-        rows=tuple(make_row(e.name, e.loaded, e.turns, e.sustained, reference, floors) for e in run.engines),
+        rows=tuple(map(report, run.engines)),
         floor=floor,
         missing=tuple(run.missing),
     )

@@ -36,12 +36,15 @@ def print_fps(report: FpsReport, console: Console) -> None:
 
 
 def _summary(report: FpsReport) -> Table:
-    table = _table("", "frames/s", "x\npytorch", "x\nfloor", "load\ns", "first box\ns", "memory\nGiB")
+    beside = _beside(report)
+    columns = ["", "frames/s", "x\npytorch", *(["x\nbundle"] if beside else []), "x\nfloor"]
+    table = _table(*columns, "load\ns", "first box\ns", "memory\nGiB")
     for row in report.rows:
         table.add_row(
             row.name,
             f"{row.frames_per_second:.2f}",
             _ratio(row.ratio_to_pytorch),
+            *([_ratio(row.ratio_to_bundle)] if beside else []),
             _ratio(row.ratio_to_floor),
             f"{row.load_ms / 1e3:.2f}",
             f"{row.first_box_ms / 1e3:.2f}",
@@ -49,7 +52,7 @@ def _summary(report: FpsReport) -> Table:
         )
     if report.floor:
         table.add_section()
-        table.add_row("floor", f"{1e3 / report.floor.ms:.2f}", "", _ratio(1.0), "", "", "", style="dim")
+        table.add_row("floor", f"{1e3 / report.floor.ms:.2f}", "", *([""] if beside else []), _ratio(1.0), style="dim")
     return table
 
 
@@ -119,10 +122,15 @@ def _notes(report: FpsReport) -> list[str]:
     return [
         "x pytorch: times as fast as the published graph in PyTorch; x floor: times the floor's milliseconds; "
         "both medians over the rounds",
+        *(["x bundle: times as fast as the measured bundle on the same engine"] if _beside(report) else []),
         "load: imports, files and engine; first box: template and first search after that, compiling included; "
         "memory: the process's peak",
         f"weights of the PyTorch rows: {report.reference_weights}",
     ]
+
+
+def _beside(report: FpsReport) -> bool:
+    return any(row.ratio_to_bundle for row in report.rows)
 
 
 def _ratio(value: float | None) -> str:

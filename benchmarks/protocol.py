@@ -22,15 +22,19 @@ class Engine(str, Enum):
 
 @dataclass(frozen=True)
 class Row:
-    """One engine to measure; `backend` and `precision` are set where the bundle's own graphs run."""
+    """One engine to measure; `backend` and `precision` are set where a bundle's own graphs run, `beside` names the
+    bundle's folder where it is not the measured one but one measured beside it."""
 
     engine: Engine
     backend: str = ""
     precision: Precision | None = None
+    beside: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.backend} {self.precision}" if self.engine is Engine.BUNDLE else str(self.engine)
+        if self.engine is not Engine.BUNDLE:
+            return str(self.engine)
+        return f"{self.backend} {self.precision}" + (f", {self.beside}" if self.beside else "")
 
 
 @dataclass(frozen=True)

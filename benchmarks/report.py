@@ -23,7 +23,8 @@ class RowReport:
     """One engine's figures over all counted frames of all rounds.
 
     `ratio_to_pytorch`: how many times as fast as the reference; `ratio_to_floor`: how many times the floor's time it
-    takes; both are medians over the rounds of that round's medians, None where there is nothing to compare with.
+    takes; `ratio_to_bundle`, of a bundle measured beside: how many times as fast as the measured bundle on the same
+    engine. All are medians over the rounds of that round's medians, None where there is nothing to compare with.
     """
 
     name: str
@@ -36,6 +37,7 @@ class RowReport:
     frames_per_second: float
     ratio_to_pytorch: float | None
     ratio_to_floor: float | None
+    ratio_to_bundle: float | None
     round_median_ms: tuple[float, ...]
     sustained: Sustained | None
 
@@ -83,8 +85,10 @@ def make_row(
     sustained: Sustained | None,
     reference_ms: Sequence[float] | None,
     floor_ms: Sequence[float] | None,
+    bundle_ms: Sequence[float] | None = None,
 ) -> RowReport:
-    """turns: one per round; reference_ms and floor_ms: the same rounds' medians of the reference, and floors."""
+    """turns: one per round; the others: the same rounds' medians of the reference, floors, and medians of the bundle
+    that this one is measured beside."""
     whole = [ms for turn in turns for ms in turn.whole_ms]
     rounds = round_medians(turns)
     stages = [
@@ -104,6 +108,7 @@ def make_row(
         frames_per_second=1e3 / frame.median_ms,
         ratio_to_pytorch=ratio_by_round(reference_ms, rounds) if reference_ms else None,
         ratio_to_floor=ratio_by_round(rounds, floor_ms) if floor_ms else None,
+        ratio_to_bundle=ratio_by_round(bundle_ms, rounds) if bundle_ms else None,
         round_median_ms=tuple(rounds),
         sustained=sustained,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..runtime.bundle import Bundle
 from ..runtime.errors import BackendError, BenchmarkError
@@ -44,6 +44,12 @@ def choose_rows(bundle: Bundle, names: Sequence[str]) -> tuple[list[Row], list[M
     chosen = [choices[name] for name in dict.fromkeys(names or choices)]
     rows = [Row(Engine.BUNDLE, c.name, p) for c in chosen if c.usable for p in _precisions(bundle)]
     return [*PYTORCH_ROWS, *rows], [MissingRow(c.name, c.reason) for c in chosen if not c.usable]
+
+
+def rows_beside(bundle: Bundle, names: Sequence[str]) -> list[Row]:
+    """The rows of a bundle measured beside another: its graphs' engines, without PyTorch. Raises as choose_rows."""
+    rows, _ = choose_rows(bundle, names)
+    return [replace(row, beside=str(bundle.folder)) for row in rows if row.engine is Engine.BUNDLE]
 
 
 def _precisions(bundle: Bundle) -> list[Precision]:
