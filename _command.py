@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 import typer
+from rich.console import Console
 from typer.main import get_command
 
 from .runtime.errors import InputError, OSTrackEdgeError
@@ -21,6 +22,8 @@ from .runtime.geometry import Box, check_box
 # Typer builds on click, in newer releases on a copy of its own: the base of all usage errors is found from what Typer
 # itself exports, so that either serves.
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+_PIPE_WIDTH = 120
 
 _ADVICE = {
     errno.ENOSPC: "free some space there and run it again",
@@ -63,6 +66,11 @@ def run_app(app: typer.Typer) -> NoReturn:
     if code == 130:
         _leave("interrupted", 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def console() -> Console:
+    """Where tables go: stdout. Paths and pip commands in it keep their brackets; into a pipe it is wide enough."""
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def parse_box(text: str) -> Box:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
-from .._command import parse_blocks, parse_keep_ratio, run_app
+from .._command import console, parse_blocks, parse_keep_ratio, run_app
 from ..export.variants import VARIANTS, published_geometry
 from ..runtime.files import check_place
 from ..runtime.network import TemplateTokens
@@ -63,10 +62,10 @@ def macs(
         name = variant or DEFAULT_VARIANT
         report = count_geometry(published_geometry(name, keep_ratio, template_tokens, elimination_blocks))
     ratios = count_keep_ratios(report.network) if every_ratio else []
-    console = _console()
-    print_macs(report, console)
+    out = console()
+    print_macs(report, out)
     if ratios:
-        print_keep_ratios(ratios, console)
+        print_keep_ratios(ratios, out)
     if json:
         write_json(json, {**_fields(report), "keep_ratios": ratios})
 
@@ -114,14 +113,29 @@ def fps(
         beside=tuple(beside or ()),
     )
     report = measure(options)
-    print_fps(report, _console())
+    print_fps(report, console())
     if json:
         write_json(json, report)
 
 
-def _console() -> Console:
-    """What is printed holds paths and pip commands, whose brackets are no markup."""
-    return Console(markup=False, highlight=False)
+@app.command()
+def crop(
+    width: Annotated[int, typer.Option(min=64, help="Of the frame, pixels.")] = 1920,
+    height: Annotated[int, typer.Option(min=64, help="Of the frame, pixels.")] = 1080,
+    repeats: Annotated[int, typer.Option(min=1, help="Places that a box of each size is put at.")] = 200,
+    json: Json = None,
+) -> None:
+    """Milliseconds of the search region's crop, byte-equal to the published one, by size of the box."""
+    if json:
+        check_place(json)
+    # Here, as multiply-adds need no OpenCV.
+    from .crop import time_crops
+    from .crop_table import print_crops
+
+    times = time_crops(width, height, repeats)
+    print_crops(times, width, height, console())
+    if json:
+        write_json(json, times)
 
 
 def _fields(report: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from .._command import parse_blocks, parse_keep_ratio, run_app
+from .._command import console, parse_blocks, parse_keep_ratio, run_app
 from ..runtime.bundle import Bundle
 from ..runtime.errors import InputError, MissingExtraError
 from ..runtime.extras import installed
@@ -66,12 +66,12 @@ def build(
         raise InputError("give either --checkpoint FILE, or --untrained for made-up weights")
     samples = _parse_batch(batch)
     elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
-    console = Console(stderr=True)
+    notes = Console(stderr=True)
     _require_torch()
     from .build import build_bundle
     from .load import network_from, untrained_network
 
-    with console.status("reading the checkpoint") as status:
+    with notes.status("reading the checkpoint") as status:
         if checkpoint is None:
             geometry = published_geometry(variant or "ostrack-256", keep_ratio, template_tokens, elimination_blocks)
             if heads is not None:
@@ -88,12 +88,12 @@ def build(
 
         def progress(step: str) -> None:
             status.update(step)
-            console.print(f"  {step}", style="dim")
+            notes.print(f"  {step}", style="dim")
 
         bundle = build_bundle(
             network, out, color=color, batch=samples, maps=maps, source=source, trained=not untrained, progress=progress
         )
-    print_bundle(Console(), bundle)
+    print_bundle(console(), bundle)
 
 
 @app.command()
@@ -108,7 +108,7 @@ def verify(
     from ..runtime.selftest import read_reference
 
     opened = Bundle.open(bundle)
-    console = Console()
+    out = console()
     if checkpoint is not None:
         _require_torch()
         from .answers import make_reference
@@ -122,16 +122,16 @@ def verify(
         from ..runtime.selftest import check_agreement, compare
 
         agreement = compare(load_backend(opened), reference)
-        print_agreement(console, agreement)
+        print_agreement(out, agreement)
         check_agreement(agreement)
     else:
         from .parity import check_parity, measure_parity
 
         parity = measure_parity(opened, reference)
-        print_parity(console, parity)
+        print_parity(out, parity)
         check_parity(parity)
     with_what = f"{checkpoint}" if checkpoint else "the PyTorch answers stored in it"
-    console.print(f"{bundle} agrees with {with_what}", highlight=False, soft_wrap=True)
+    out.print(f"{bundle} agrees with {with_what}", soft_wrap=True)
 
 
 @app.command()
@@ -144,7 +144,7 @@ def inspect(
     if as_json:
         print(json.dumps(to_json(opened.manifest), indent=1))
     else:
-        print_bundle(Console(), opened)
+        print_bundle(console(), opened)
 
 
 def _parse_batch(text: str) -> int | None:

@@ -26,13 +26,13 @@ def print_bundle(console: Console, bundle: Bundle) -> None:
         ("made", f"{manifest.created}, " + ", ".join(f"{k} {v}" for k, v in manifest.versions.items())),
     ):
         facts.add_row(name, value)
-    console.print(facts, highlight=False)
+    console.print(facts)
     files = Table("graph", "precision", "file", "MiB", "MACs, G", box=None, padding=(0, 2))
     for file in manifest.graphs:
         files.add_row(
             str(file.role), str(file.precision), file.path, f"{file.bytes / 2**20:.1f}", f"{file.macs / 1e9:.3f}"
         )
-    console.print(files, highlight=False)
+    console.print(files)
     for parity in manifest.parity:
         print_parity(console, parity)
 
@@ -43,7 +43,6 @@ def print_parity(console: Console, parity: Parity) -> None:
         f"{parity.precision} against PyTorch on {parity.crops} crops: score map {parity.score_map:.1e}, "
         f"size map {parity.size_map:.1e}, offset map {parity.offset_map:.1e}, box {parity.box:.1e}; "
         f"kept tokens equal on {parity.kept_sets_equal}, best cell on {parity.same_cell}",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -54,7 +53,6 @@ def print_agreement(console: Console, agreement: Agreement) -> None:
         f"against PyTorch on {agreement.crops} crops: score {agreement.score:.1e}, box {agreement.box:.1e}; "
         f"kept tokens equal on {agreement.kept_sets_equal}, best cell on {agreement.same_cell} "
         "(maps not compared: that needs the onnx package)",
-        highlight=False,
         soft_wrap=True,
     )
 
