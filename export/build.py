@@ -68,6 +68,7 @@ def build_bundle(
             return Manifest(
                 schema=SCHEMA,
                 network=network.geometry,
+                kept_counts=network.geometry.kept_counts,
                 color=color,
                 batch=batch,
                 maps=maps,

@@ -85,11 +85,13 @@ class Parity:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`batch` is None where the graphs take any batch; `source` says what the weights came from, `weights_sha256` is
+    """`kept_counts`: search tokens left after each stage that drops some, as the network's keep ratios give them; `batch`
+    is None where the graphs take any batch; `source` says what the weights came from, `weights_sha256` is
     its hash; `trained` is False for made-up weights, whose boxes mean nothing."""
 
     schema: int
     network: NetworkGeometry
+    kept_counts: tuple[int, ...]
     color: ColorOrder
     batch: int | None
     maps: bool
@@ -102,6 +104,11 @@ class Manifest:
     graphs: tuple[GraphFile, ...]
     reference: ReferenceFile
     parity: tuple[Parity, ...]
+
+    def __post_init__(self) -> None:
+        if self.kept_counts != self.network.kept_counts:
+            derived = list(self.network.kept_counts)
+            raise BundleError(f"kept_counts are {list(self.kept_counts)}, the network's keep ratios give {derived}")
 
     def graph(self, role: GraphRole, precision: Precision) -> GraphFile:
         """The file of one graph. Raises BundleError naming the precisions that the bundle has."""

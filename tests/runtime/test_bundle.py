@@ -76,6 +76,7 @@ def test_a_damaged_file_is_refused_by_name(copied: Path, which: str, damage: str
         (lambda d: d["graphs"][0].pop("sha256"), r"manifest.graphs\[0\] lacks sha256"),
         (lambda d: d["network"].update(heads=7), "manifest.network: .*7 attention heads"),
         (lambda d: d["network"].update(keep_ratios=[0.7]), "manifest.network"),
+        (lambda d: d.update(kept_counts=[45, 31]), r"kept_counts are \[45, 31\], the network's keep ratios give"),
         (lambda d: d.update(versions=["torch"]), "manifest.versions should be an object"),
         (lambda d: d["graphs"][0].update(path="../outside.onnx"), "outside of it"),
         (lambda d: d["graphs"][0].update(path="/etc/hostname"), "outside of it"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ostrack_edge import Box, ColorOrder, OSTrackEdgeError, Tracker
-from ostrack_edge.datasets.scene import Scene
+from ostrack_edge.datasets import Scene, open_footage
 from ostrack_edge.export import untrained_network
 from ostrack_edge.export.reference import ReferenceBackend, SavingsBackend
 from ostrack_edge.runtime.backends import SearchResult, load_backend
@@ -176,6 +177,35 @@ def test_every_engine_gives_the_same_boxes_on_a_clip(bundle_of: Callable[..., Pa
             for one, other in zip(result.kept, results[0].kept, strict=True):
                 assert set(one.tolist()) == set(other.tolist())
     assert trackers[0].timings_ms.keys() == {"crop", "copy", "inference", "decode"}
+
+
+FOOTAGE = [
+    "video/bag.avi",
+    "video/efficienttam_car.mp4",
+    "video/edgetam_21_biker.mp4",
+    "video/sam2_01_dog.mp4",
+    "sequences/Woman",
+]
+
+
+@pytest.mark.parametrize("name", FOOTAGE)
+def test_real_footage_gives_the_pytorch_tracker_s_box_from_every_state(
+    shared: Path, tiny_bundle: Path, name: str
+) -> None:
+    exported = Tracker.load(tiny_bundle)
+    reference = Tracker(ReferenceBackend(untrained_network(TINY)))
+    with open_footage(shared / name) as footage:
+        width, height = footage.size
+        start = Box(width * 0.4, height * 0.4, width * 0.2, height * 0.2)
+        compared = 0
+        for frame in itertools.islice(footage, 25):
+            if compared == 0:
+                exported.init(frame, start)
+                reference.init(frame, start)
+            reference.box = exported.box
+            np.testing.assert_allclose(exported.update(frame).box, reference.update(frame).box, atol=0.05)
+            compared += 1
+    assert compared == 25
 
 
 def test_kinds_of_frame_give_the_same_box(tiny_bundle: Path) -> None:
