@@ -85,9 +85,12 @@ class Parity:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`kept_counts`: search tokens left after each stage that drops some, as the network's keep ratios give them; `batch`
-    is None where the graphs take any batch; `source` says what the weights came from, `weights_sha256` is
-    its hash; `trained` is False for made-up weights, whose boxes mean nothing."""
+    """What a bundle is.
+
+    `kept_counts`: search tokens left after each stage that drops some, as the network's keep ratios give them; `batch`
+    is None where the graphs take any batch; `source` says what the weights came from, `weights_sha256` is their hash;
+    `trained` is False for made-up weights, whose boxes mean nothing.
+    """
 
     schema: int
     network: NetworkGeometry
