@@ -11,7 +11,7 @@ from ..runtime.files import check_place
 
 
 def check_outputs(footage: Footage, out: Path | None, results: Path | None) -> None:
-    """Raise FootageError for a place that cannot be written, InputError for one whose present file is needed."""
+    """Raise OutputError for a place that cannot be written, FootageError for a kind of video that cannot, InputError for one whose present file is needed."""
     if out is not None:
         check_video_name(out)
     inputs = [footage.path] + ([footage.truth_file] if footage.truth_file else [])
