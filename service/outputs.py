@@ -11,7 +11,8 @@ from ..runtime.files import check_place
 
 
 def check_outputs(footage: Footage, out: Path | None, results: Path | None) -> None:
-    """Raise OutputError for a place that cannot be written, FootageError for a kind of video that cannot, InputError for one whose present file is needed."""
+    """Raise OutputError for a place that cannot be written, FootageError for a video of an unknown kind, and InputError
+    for a name whose present file is needed."""
     if out is not None:
         check_video_name(out)
     inputs = [footage.path] + ([footage.truth_file] if footage.truth_file else [])
