@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from itertools import pairwise
 from typing import NoReturn
@@ -43,6 +44,8 @@ def run_app(app: typer.Typer) -> NoReturn:
     # The video library reports on stderr what the sentence then says again; who wants its view sets the variables.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    # A terminated build cleans up after itself, as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         # Not standalone: Typer would print its own boxes and end the process before the sentences below.
         code = get_command(app).main(standalone_mode=False)

@@ -1,4 +1,4 @@
-"""The speeds as tables for people; nothing is wider than 80 columns."""
+"""The speeds as tables for people."""
 
 from __future__ import annotations
 
@@ -125,8 +125,12 @@ def _notes(report: FpsReport) -> list[str]:
         *(["x bundle: times as fast as the measured bundle on the same engine"] if _beside(report) else []),
         "load: imports, files and engine; first box: template and first search after that, compiling included; "
         "memory: the process's peak",
-        f"weights of the PyTorch rows: {report.reference_weights}",
+        *([f"weights of the PyTorch rows: {report.reference_weights}"] if _has_pytorch(report) else []),
     ]
+
+
+def _has_pytorch(report: FpsReport) -> bool:
+    return any(row.ratio_to_pytorch == 1.0 for row in report.rows)
 
 
 def _beside(report: FpsReport) -> bool:

@@ -52,6 +52,7 @@ class Recording:
         self._partial = partial
         self._shape = (size[1], size[0], 3)
         self._written = 0
+        self._finished = False
         codec = cv2.VideoWriter.fourcc(*VIDEO_CODECS[path.suffix.lower()])
         self._writer = cv2.VideoWriter(str(partial), codec, fps, size)
         if not self._writer.isOpened():
@@ -76,6 +77,8 @@ class Recording:
 
         Raises FootageError unless every frame that was written can be read back.
         """
+        if self._finished:
+            return
         self.release()
         reader = cv2.VideoCapture(str(self._partial))
         held = 0
@@ -87,6 +90,7 @@ class Recording:
                 f"{self._path} could not be written: {held} of {self._written} frames reached the disk; "
                 "is it full? free some space there and run it again"
             )
+        self._finished = True
 
     def release(self) -> None:
         """Close the file as it is."""

@@ -49,7 +49,10 @@ def build_bundle(
     where `out` cannot be written; a bundle that was there before then stays as it was.
     """
     out = Path(out)
-    color = ColorOrder(color)
+    try:
+        color = ColorOrder(color)
+    except ValueError:
+        raise InputError(f"color is {color!r}; give 'bgr' or 'rgb'") from None
     if batch is not None and batch < 1:
         raise InputError(f"batch is {batch}; give at least 1, or 'any'")
     network = network.eval()

@@ -18,6 +18,7 @@ from ..runtime.manifest import to_json
 from ..runtime.network import ColorOrder, TemplateTokens
 from .show import print_agreement, print_bundle, print_parity
 from .variants import Elimination, published_geometry
+from .write import check_target
 
 app = typer.Typer(help="From a checkpoint to a verified bundle.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -65,9 +66,10 @@ def build(
     if (checkpoint is None) != untrained:
         raise InputError("give either --checkpoint FILE, or --untrained for made-up weights")
     samples = _parse_batch(batch)
+    check_target(out)
     elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
     notes = Console(stderr=True)
-    _require_torch()
+    _require_torch("exporting")
     from .build import build_bundle
     from .load import network_from, untrained_network
 
@@ -110,7 +112,7 @@ def verify(
     opened = Bundle.open(bundle)
     out = console()
     if checkpoint is not None:
-        _require_torch()
+        _require_torch("comparing with a checkpoint")
         from .answers import make_reference
         from .match import load_matching_network
 
@@ -155,10 +157,10 @@ def _parse_batch(text: str) -> int | None:
     return int(text)
 
 
-def _require_torch() -> None:
+def _require_torch(purpose: str) -> None:
     for package in ("torch", "onnx", "onnxscript", "onnxruntime", "cv2"):
         if not installed(package):
-            raise MissingExtraError(package, "exporting", "export")
+            raise MissingExtraError(package, purpose, "export")
 
 
 def main() -> None:

@@ -165,6 +165,8 @@ def _shaped_geometry(
         name = stored.variant
         sizes = dataclasses.replace(sizes, template_factor=stored.template_factor, search_factor=stored.search_factor)
     depth = _depth(tensors)
+    if heads is not None and (isinstance(heads, bool) or not isinstance(heads, int) or heads < 1):
+        raise GeometryError(f"heads is {heads!r}; give a whole number from 1")
     if heads is None:
         heads = stored.heads if stored else width // HEAD_DIM
         if not stored and width % HEAD_DIM:
@@ -202,6 +204,7 @@ def _fill(network: OSTrack, tensors: Mapping[str, Tensor], path: Path) -> None:
         for n, shape in wanted.items()
         if n in tensors and tuple(tensors[n].shape) != shape
     ]
+    unusable = [n for n in wanted if n in tensors and _unusable(n, tensors[n], network.state_dict()[n])]
     parts = []
     if missing:
         parts.append(f"missing {_listed([f'{n} {list(wanted[n])}' for n in missing])}")
@@ -209,9 +212,19 @@ def _fill(network: OSTrack, tensors: Mapping[str, Tensor], path: Path) -> None:
         parts.append(f"unexpected {_listed(unexpected)}")
     if shapes:
         parts.append(f"misshapen: {_listed(shapes)}")
+    if unusable:
+        parts.append(f"no float32 weights, or variances below 0: {_listed(unusable)}")
     if parts:
         raise CheckpointError(f"{path} does not hold this network: " + "; ".join(parts))
     network.load_state_dict(dict(tensors), strict=True)
+
+
+def _unusable(name: str, given: Tensor, wanted: Tensor) -> bool:
+    """Whether a tensor's values cannot be a network's: of another kind, or beyond float32's range."""
+    if given.is_floating_point() != wanted.is_floating_point():
+        return True
+    values = given.to(wanted.dtype)
+    return not bool(torch.isfinite(values).all()) or (name.endswith("running_var") and bool((values < 0).any()))
 
 
 def _listed(items: list[str]) -> str:

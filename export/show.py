@@ -74,6 +74,6 @@ def _crops(network: NetworkGeometry, color: str) -> str:
 def _tokens(network: NetworkGeometry) -> str:
     steps = [str(network.search_token_count)]
     steps += [f"{kept} after block {block}" for block, kept in network.eliminations.items()]
-    ratios = sorted(set(network.keep_ratios))
+    ratios = network.keep_ratios[:1] if len(set(network.keep_ratios)) == 1 else network.keep_ratios
     note = f"  (keep ratio {', '.join(f'{r:g}' for r in ratios)})" if ratios else "  (no elimination)"
     return " -> ".join(steps) + note

@@ -81,12 +81,25 @@ def _trace(graph: nn.Module, inputs: dict[str, Tensor], outputs: list[str], batc
                 verbose=False,
             )
         except Exception as error:  # the exporter's errors share no base class
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ExportError(f"torch {torch.__version__} could not export {type(graph).__name__}: {first}") from error
+            cause = _innermost(error)
+            if isinstance(cause, KeyboardInterrupt):
+                raise cause from None
+            first = next(iter(str(cause).strip().splitlines()), "")
+            name = type(graph).__name__
+            raise ExportError(
+                f"torch {torch.__version__} could not export {name}: {type(cause).__name__}: {first}"
+            ) from error
     assert program is not None, printed.getvalue()
     model = clean(program.model_proto)
     model.producer_name = "ostrack-edge"
     return model
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What really happened: the exporter wraps it, an interruption too."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
 
 
 @contextlib.contextmanager

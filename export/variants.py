@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 from ..runtime.errors import GeometryError
 from ..runtime.network import NetworkGeometry, TemplateTokens
@@ -48,23 +52,23 @@ class Elimination:
         self, depth: int, defaults: NetworkGeometry | None = None
     ) -> tuple[tuple[int, ...], tuple[float, ...], TemplateTokens]:
         """Blocks, ratios and ranking tokens for a network of `depth` blocks. Raises GeometryError."""
-        blocks = self.blocks
+        blocks = _whole_numbers(self.blocks)
         if blocks is None:
             blocks = defaults.elimination_blocks if defaults else default_blocks(depth)
-        ratios = self.keep_ratio
+        ratios = _ratios(self.keep_ratio)
         if ratios is None:
             same_stages = defaults is not None and len(defaults.keep_ratios) == len(blocks)
             ratios = defaults.keep_ratios if defaults and same_stages else DEFAULT_KEEP_RATIO
         if isinstance(ratios, (int, float)):
-            ratios = [ratios] * len(blocks)
             if not blocks:
-                _check_ratio(self.keep_ratio)
+                _check_ratio(ratios)
+            ratios = [ratios] * len(blocks)
         elif len(ratios) == 1:
             ratios = list(ratios) * len(blocks)
         tokens = self.template_tokens
         if tokens is None:
             tokens = defaults.template_tokens if defaults else TemplateTokens.CENTRE
-        return tuple(int(b) for b in blocks), tuple(float(r) for r in ratios), parse_tokens(tokens)
+        return tuple(blocks), tuple(ratios), parse_tokens(tokens)
 
 
 def default_blocks(depth: int) -> tuple[int, ...]:
@@ -123,10 +127,32 @@ def published_geometry(
     )
 
 
+def _ratios(given: Any) -> float | list[float] | None:
+    """One ratio or several as Python floats. Raises GeometryError for what is no number."""
+    if given is None:
+        return None
+    if isinstance(given, numbers.Real) and not isinstance(given, bool):
+        return float(given)
+    several = isinstance(given, (Sequence, np.ndarray)) and not isinstance(given, str)
+    if not several or not all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in given):
+        raise GeometryError(f"keep ratio {given!r} is no number and no list of numbers; the paper uses 0.7")
+    return [float(v) for v in given]
+
+
+def _whole_numbers(given: Sequence[int] | None) -> list[int] | None:
+    """Block numbers as Python ints. Raises GeometryError for what is no list of whole numbers."""
+    if given is None:
+        return None
+    several = isinstance(given, (Sequence, np.ndarray)) and not isinstance(given, str)
+    if not several or not all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in given):
+        raise GeometryError(f"elimination blocks {given!r} are no list of whole numbers, such as [3, 6, 9]")
+    return [int(v) for v in given]
+
+
+def _check_ratio(ratio: float) -> None:
+    if not 0 < ratio <= 1:
+        raise GeometryError(f"keep ratio {ratio} is outside (0, 1]; the paper uses 0.7, and 1 switches elimination off")
+
+
 VARIANTS: Mapping[str, NetworkGeometry] = MappingProxyType({name: published_geometry(name) for name in SIZES})
 """The published networks by name, as released: keep ratio 0.7 at blocks 3, 6, 9, ranked by the centre token."""
-
-
-def _check_ratio(ratio: object) -> None:
-    if isinstance(ratio, (int, float)) and not 0 < ratio <= 1:
-        raise GeometryError(f"keep ratio {ratio} is outside (0, 1]; the paper uses 0.7, and 1 switches elimination off")

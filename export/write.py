@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -11,26 +12,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..runtime.errors import BundleError
-from ..runtime.manifest import MANIFEST_NAME, Manifest, read_manifest, to_json
+from ..runtime.files import whole_or_nothing
+from ..runtime.manifest import MANIFEST_NAME, SCHEMA, Manifest, to_json
+
+PREFIX = "ostrack-"
+"""Of the subfolders that hold a bundle's files."""
+
+UNFINISHED = ".unfinished"
+"""A file that marks a subfolder whose build has not ended; one that is left over is a stopped build's."""
 
 
 @contextlib.contextmanager
 def staging(out: Path) -> Iterator[Path]:
     """A new subfolder of `out` to write a bundle's files into; gone again where the body does not finish.
 
-    Raises BundleError where `out` cannot hold a bundle: it is a file, a folder of something else, or not writable.
+    One build at a time may write to `out`. Raises BundleError where another one does, or where `out` cannot hold a
+    bundle: it is a file, a folder of something else, holds a newer bundle, or is not writable.
     """
     made = not out.exists()
-    _check_target(out)
+    check_target(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="build-", dir=out))
-    except OSError as error:
-        raise BundleError(f"the bundle {out} cannot be written: {error.strerror}; choose another --out") from None
-    try:
-        yield folder
+        with _locked(out):
+            folder = _new_folder(out)
+            try:
+                yield folder
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
     except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
         if made:
             with contextlib.suppress(OSError):
                 out.rmdir()
@@ -42,31 +52,84 @@ def staging(out: Path) -> Iterator[Path]:
 
 
 def publish(out: Path, folder: Path, manifest: Manifest) -> None:
-    """Make `folder`, inside `out`, the bundle: its files last, by one rename, then the replaced bundle's files go.
+    """Make `folder`, inside `out`, the bundle: by one rename, last; then the files of the bundle before go.
 
     The manifest's paths must be relative to `out`. Raises OSError; the old bundle then stays.
     """
+    before = _files_of(out)
     folder.chmod(0o755)
-    partial = folder / MANIFEST_NAME
-    with partial.open("w", encoding="utf-8") as file:
+    (folder / UNFINISHED).unlink()
+    with whole_or_nothing(out / MANIFEST_NAME) as partial, partial.open("w", encoding="utf-8") as file:
         json.dump(to_json(manifest), file, indent=1)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(out / MANIFEST_NAME)
-    for other in out.glob("build-*"):
-        if other.is_dir() and other != folder:
-            shutil.rmtree(other, ignore_errors=True)
+    for name in before - {folder.name}:
+        shutil.rmtree(out / name, ignore_errors=True)
 
 
-def _check_target(out: Path) -> None:
+def check_target(out: Path) -> None:
+    """Raise BundleError unless `out` is absent, empty, or a bundle that this version may replace."""
     if not out.exists():
         return
     if not out.is_dir():
         raise BundleError(f"{out} is a file; a bundle is a folder, choose another --out")
-    names = {p.name for p in out.iterdir() if not p.name.startswith("build-")}
-    if names and MANIFEST_NAME not in names:
+    if all(_is_leftover(path) for path in out.iterdir()):
+        return
+    data = _manifest_data(out)
+    if data is None:
         raise BundleError(f"{out} is not empty and holds no bundle; choose another --out")
-    if names:
-        with contextlib.suppress(BundleError):  # a damaged bundle may be built anew
-            read_manifest(out)
+    if data["schema"] > SCHEMA:
+        raise BundleError(
+            f"{out} holds a bundle of schema {data['schema']}, newer than this package's; choose another --out"
+        )
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold `out` for one build; the system lets go of it however the process ends."""
+    handle = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise BundleError(f"another build is writing to {out}; wait for it, or choose another --out") from None
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _new_folder(out: Path) -> Path:
+    """A marked subfolder; what stopped builds left is cleared away, which only the holder of the lock may do."""
+    for path in out.iterdir():
+        if _is_leftover(path):
+            shutil.rmtree(path, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=out))
+    (folder / UNFINISHED).touch()
+    return folder
+
+
+def _is_leftover(path: Path) -> bool:
+    return path.name.startswith(PREFIX) and (path / UNFINISHED).is_file()
+
+
+def _manifest_data(out: Path) -> dict | None:
+    """The manifest of a bundle, of whatever version; None for a file that is no bundle's."""
+    try:
+        data = json.loads((out / MANIFEST_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict) or type(data.get("schema")) is not int:
+        return None
+    return data if isinstance(data.get("network"), dict) and isinstance(data.get("graphs"), list) else None
+
+
+def _files_of(out: Path) -> set[str]:
+    """Names of the subfolders that the present manifest's files lie in, as far as a build could have made them."""
+    found = set()
+    for file in (_manifest_data(out) or {}).get("graphs", []):
+        path = file.get("path") if isinstance(file, dict) else None
+        if isinstance(path, str) and path.startswith(PREFIX) and path.count("/") == 1 and ".." not in path:
+            found.add(path.split("/")[0])
+    return found

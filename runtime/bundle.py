@@ -34,17 +34,35 @@ class Bundle:
     def open(cls, folder: str | Path) -> Bundle:
         """Read and check the bundle in `folder`. Raises BundleError naming the file that is missing or damaged."""
         folder = Path(folder)
-        bundle = cls(folder, read_manifest(folder))
-        if not bundle.manifest.graphs:
-            raise BundleError(f"{folder} lists no graphs in its manifest; build the bundle again")
-        for file in (*bundle.manifest.graphs, bundle.manifest.reference):
-            _check_file(bundle.path(file), file)
-        return bundle
+        manifest = read_manifest(folder)
+        while True:
+            bundle = cls(folder, manifest)
+            try:
+                bundle._check_files()
+            except BundleError:
+                # A build may have replaced the bundle between its manifest and its files: then the new one counts.
+                manifest = read_manifest(folder)
+                if manifest == bundle.manifest:
+                    raise
+            else:
+                return bundle
+
+    def _check_files(self) -> None:
+        if not self.manifest.graphs:
+            raise BundleError(f"{self.folder} lists no graphs in its manifest; build the bundle again")
+        for file in (*self.manifest.graphs, self.manifest.reference):
+            _check_file(self.path(file), file)
 
     def path(self, file: GraphFile | ReferenceFile) -> Path:
         """Where a file of the manifest lies. Raises BundleError for a name that leads out of the bundle."""
         inside = PurePosixPath(file.path)
-        if inside.is_absolute() or ".." in inside.parts or "\\" in file.path or ":" in file.path:
+        if (
+            not file.path.isprintable()
+            or inside.is_absolute()
+            or ".." in inside.parts
+            or "\\" in file.path
+            or ":" in file.path
+        ):
             raise BundleError(f"the manifest of {self.folder} names a file outside of it: {file.path!r}; do not use it")
         return self.folder.joinpath(*inside.parts)
 

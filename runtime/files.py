@@ -27,6 +27,7 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
 
     It takes the place of `path` when the block ends; after an error it is gone, and `path` holds what it held.
     """
+    path = path.resolve()  # a link stays, what it leads to is replaced
     # The suffix stays last: video libraries choose the container by it.
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:

@@ -17,6 +17,10 @@ MAX_CROP_SIDE = 32_000
 """Largest crop window in frame pixels; a frame of 8K and a box that fills it stay below."""
 
 
+MAX_COORDINATE = 1e6
+"""Pixels; no camera's frame comes near."""
+
+
 class Box(NamedTuple):
     """`x`, `y` of the top left corner, `width`, `height`, in pixels of the frame."""
 
@@ -38,12 +42,14 @@ def check_box(box: Sequence[float], what: str = "the box") -> Box:
     """`box` as a Box of Python floats. Raises InputError unless it is four finite numbers with a positive size."""
     try:
         values = [float(v) for v in box]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{what} must be four numbers x, y, width, height, not {box!r}") from None
     if len(values) != 4:
         raise InputError(f"{what} must be four numbers x, y, width, height, not {len(values)}")
     if not all(map(math.isfinite, values)):
         raise InputError(f"{what} has a coordinate that is not finite: {', '.join(map(str, values))}")
+    if max(map(abs, values)) > MAX_COORDINATE:
+        raise InputError(f"{what} has a coordinate beyond {MAX_COORDINATE:g} pixels: {max(values, key=abs):g}")
     if values[2] <= 0 or values[3] <= 0:
         raise InputError(f"{what} is empty: width {values[2]:g}, height {values[3]:g}; both must be above 0")
     return Box(*values)
@@ -52,6 +58,8 @@ def check_box(box: Sequence[float], what: str = "the box") -> Box:
 def crop_window(box: Box, factor: float) -> CropWindow:
     """The square of side ceil(sqrt(w * h) * factor) around the box's centre, rounded as published (half to even)."""
     side = math.ceil(math.sqrt(box.width * box.height) * factor)
+    if side < 1:
+        raise InputError(f"a box of {box.width:g} x {box.height:g} pixels is too small to crop around")
     if side > MAX_CROP_SIDE:
         raise InputError(
             f"a box of {box.width:g} x {box.height:g} pixels asks for a crop of {side} pixels; at most {MAX_CROP_SIDE}"

@@ -112,16 +112,16 @@ class Manifest:
         if self.kept_counts != self.network.kept_counts:
             derived = list(self.network.kept_counts)
             raise BundleError(f"kept_counts are {list(self.kept_counts)}, the network's keep ratios give {derived}")
+        if self.batch is not None and self.batch < 1:
+            raise BundleError(f"batch is {self.batch}, not a number from 1")
 
     def graph(self, role: GraphRole, precision: Precision) -> GraphFile:
         """The file of one graph. Raises BundleError naming the precisions that the bundle has."""
         for file in self.graphs:
             if file.role is role and file.precision is precision:
                 return file
-        have = ", ".join(sorted({str(g.precision) for g in self.graphs}))
-        raise BundleError(
-            f"the bundle has no {precision} graph (it has: {have}); build it with --precision {precision}"
-        )
+        have = ", ".join(f"{g.role} {g.precision}" for g in self.graphs)
+        raise BundleError(f"the bundle has no {role} graph in {precision} (it has: {have}); build one that does")
 
 
 def to_json(value: Any) -> Any:
@@ -191,7 +191,10 @@ def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
 
 def _parse_scalar(kind: Any, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise BundleError(f"{where} is too large") from None
     if type(value) is not kind:
         raise BundleError(f"{where} should be {kind.__name__}, not {type(value).__name__}")
     return value
@@ -210,7 +213,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(f"{folder} is no bundle: it is a file, a bundle is a folder") from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is damaged ({error}); build the bundle again") from None
     if not isinstance(data, dict) or type(data.get("schema")) is not int:
         raise BundleError(f"{path} is damaged (it names no schema version); build the bundle again")

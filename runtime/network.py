@@ -12,6 +12,10 @@ PATCH = 16
 """Side of a patch in pixels; every published OSTrack has this one."""
 
 
+MAX_SIZE, MAX_FACTOR, MAX_WIDTH = 4096, 100.0, 65536
+"""Far above any network's; they keep a damaged manifest from asking for absurd buffers."""
+
+
 class TemplateTokens(str, Enum):
     """The template tokens whose attention ranks the search candidates (supplementary, section 2.1)."""
 
@@ -61,11 +65,19 @@ class NetworkGeometry:
     def __post_init__(self) -> None:
         for name in ("template_size", "search_size"):
             size = getattr(self, name)
-            if size < PATCH or size % PATCH:
-                raise GeometryError(f"{name} is {size}; give a positive multiple of {PATCH} pixels")
-        if self.heads < 1 or self.width % self.heads:
+            if not PATCH <= size <= MAX_SIZE or size % PATCH:
+                raise GeometryError(f"{name} is {size}; give a multiple of {PATCH} pixels up to {MAX_SIZE}")
+        for name in ("template_factor", "search_factor"):
+            factor = getattr(self, name)
+            if not 0 < factor <= MAX_FACTOR:
+                raise GeometryError(f"{name} is {factor}; give a factor above 0, up to {MAX_FACTOR}")
+        for name in ("width", "depth", "heads", "mlp_width"):
+            value = getattr(self, name)
+            if not 1 <= value <= MAX_WIDTH:
+                raise GeometryError(f"{name} is {value}; give a number from 1 to {MAX_WIDTH}")
+        if self.width % self.heads:
             raise GeometryError(f"a width of {self.width} does not divide into {self.heads} attention heads")
-        if self.head_width < 8 or self.head_width % 8:
+        if not 8 <= self.head_width <= MAX_WIDTH or self.head_width % 8:
             raise GeometryError(
                 f"the centre head's width is {self.head_width}; it halves three times, give a multiple of 8"
             )

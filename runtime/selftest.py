@@ -19,6 +19,7 @@ from .bundle import Bundle
 from .errors import BundleError, VerificationError
 from .files import whole_or_nothing
 from .geometry import hann_window
+from .network import NetworkGeometry
 
 BOX_TOLERANCE = 1e-4
 """In 0..1 of the crop: a fortieth of a pixel of a search region of 256."""
@@ -80,9 +81,14 @@ def compare(backend: Backend, reference: Reference) -> Agreement:
 
 
 def batches(count: int, batch: int | None) -> list[list[int]]:
-    """Rows 0..count-1 in groups of `batch` (singly where any batch is taken); the last group repeats the first rows."""
-    step = batch or 1
-    return [[i % count for i in range(first, first + step)] for first in range(0, count, step)]
+    """Rows 0..count-1 in groups of `batch`; the last group repeats the first rows.
+
+    Where any batch is taken, the first two rows go alone and the others three at a time: the graph has both ways.
+    """
+    if batch is None:
+        singles = [[i] for i in range(min(2, count))]
+        return singles + [[2 + j for j in rows] for rows in (batches(count - 2, 3) if count > 2 else [])]
+    return [[i % count for i in range(first, first + batch)] for first in range(0, count, batch)]
 
 
 def same_sets(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
@@ -125,7 +131,40 @@ def read_reference(bundle: Bundle) -> Reference:
             found = {name: arrays[name] for name in (*names, *stages)}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} is damaged ({error}); build the bundle again") from None
-    return Reference(**{n: found[n] for n in names}, kept=tuple(found[s] for s in stages))
+    reference = Reference(**{n: found[n] for n in names}, kept=tuple(found[s] for s in stages))
+    problem = _misfit(reference, bundle.manifest.network)
+    if problem:
+        raise BundleError(f"{path} does not fit its bundle ({problem}); build the bundle again")
+    return reference
+
+
+def _misfit(reference: Reference, network: NetworkGeometry) -> str | None:
+    """What of a reference is not as `Reference` says for this network, None where all is."""
+    count, grid = reference.cell.size, network.search_grid
+    if count < 1:
+        return "it holds no crops"
+    t, s, f = network.template_size, network.search_size, np.float32
+    wanted: dict[str, tuple[tuple[int, ...], type]] = {
+        "template": ((t, t, 3), np.uint8),
+        "template_box": ((4,), f),
+        "search": ((s, s, 3), np.uint8),
+        "score_map": ((1, grid, grid), f),
+        "size_map": ((2, grid, grid), f),
+        "offset_map": ((2, grid, grid), f),
+        "cell": ((), np.int64),
+        "box": ((4,), f),
+        "score": ((), f),
+    }
+    for name, (shape, dtype) in wanted.items():
+        array = getattr(reference, name)
+        if array.shape != (count, *shape) or array.dtype != dtype:
+            return f"{name} is {array.dtype} {list(array.shape)}"
+    for i, (kept, tokens) in enumerate(zip(reference.kept, network.kept_counts, strict=True)):
+        if kept.shape != (count, tokens) or kept.dtype != np.int32:
+            return f"kept_{i} is {kept.dtype} {list(kept.shape)}"
+    if reference.cell.min() < 0 or reference.cell.max() >= grid * grid:
+        return "a cell lies outside the score map"
+    return None
 
 
 def check_agreement(agreement: Agreement) -> None:

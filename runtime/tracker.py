@@ -31,7 +31,8 @@ class TrackResult(NamedTuple):
 class Tracker:
     """Follows one target: `init` with a frame and a box, then `update` with every further frame.
 
-    This is the published loop and nothing more: it never declares a target lost and never searches wider.
+    This is the published loop and nothing more: it never declares a target lost and never searches wider. A tracker and
+    its engine serve one thread at a time; for several threads load one for each.
 
     color: colour order of the frames (grey and alpha are recognised by their channels).
     """
@@ -67,6 +68,8 @@ class Tracker:
         threads: int | None = None,
     ) -> Tracker:
         """A tracker for a bundle (folder or opened). Raises BundleError, BackendError, MissingExtraError."""
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):
+            raise InputError(f"threads is {threads!r}; give a whole number")
         if not isinstance(bundle, Bundle):
             bundle = Bundle.open(bundle)
         if precision is not None:

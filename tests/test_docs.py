@@ -53,3 +53,4 @@ def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         if "://" not in link:
             assert (ROOT / page.parent / link).exists(), link
+    assert not re.search(r"@[A-Z_]+@", text)

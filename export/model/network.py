@@ -99,6 +99,8 @@ class OSTrack(nn.Module):
         ):
             if picture.ndim != 4 or tuple(picture.shape[1:]) != (3, size, size):
                 raise InputError(f"{name} must be [B, 3, {size}, {size}], not {list(picture.shape)}")
+            if picture.dtype != self.backbone.pos_embed_x.dtype:
+                raise InputError(f"{name} must be {self.backbone.pos_embed_x.dtype}, normalised, not {picture.dtype}")
         if len(template) != len(search):
             raise InputError(
                 f"{len(template)} templates for {len(search)} search regions; give as many of one as of the other"

@@ -27,7 +27,7 @@ class SearchResult(NamedTuple):
 
 
 class Backend(Protocol):
-    """An engine that runs the two graphs of one network on one device.
+    """An engine that runs the two graphs of one network on one device. It serves one thread at a time.
 
     `timings_ms` holds the milliseconds of the parts of the last `search` call, by name: `copy` (in and out),
     `inference`, and `decode` where that is not inside the network.

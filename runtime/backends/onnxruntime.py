@@ -46,13 +46,42 @@ class OnnxRuntimeBackend:
         self._search = self._session(GraphRole.SEARCH)
         self._template_inputs = [i.name for i in self._template.get_inputs()]
         self._template_outputs = [o.name for o in self._template.get_outputs()]
-        names = [o.name for o in self._search.get_outputs()]
-        stages = len(bundle.manifest.network.kept_counts)
-        self._outputs = ["box", "score", *(f"kept_{i}" for i in range(stages))]
-        missing = [n for n in self._outputs if n not in names]
-        if missing:
-            raise BackendError(f"{bundle.folder}: the search graph lacks {', '.join(missing)}; build the bundle again")
+        self._outputs = ["box", "score", *(f"kept_{i}" for i in range(len(self.network.kept_counts)))]
+        self._check_graphs()
         self._binding: _SearchBinding | None = None
+
+    def _check_graphs(self) -> None:
+        """Hold the graphs' tensors against the manifest. Raises BackendError naming the first that does not fit."""
+        network, batch = self.network, self.batch
+        t, s, f = network.template_size, network.search_size, network.search_grid
+        wanted: dict[str, list[int | None]] = {
+            "template": [batch, t, t, 3],
+            "template_box": [batch, 4],
+            "search": [batch, s, s, 3],
+            "window": [f, f],
+            "box": [batch, 4],
+            "score": [batch],
+            **{f"kept_{i}": [batch, count] for i, count in enumerate(network.kept_counts)},
+        }
+        produced = {o.name: o for o in self._template.get_outputs()}
+        given = {o.name: o for o in self._search.get_outputs()}
+        values = [*self._template.get_inputs(), *self._search.get_inputs(), *given.values()]
+        for value in values:
+            shape = [n if isinstance(n, int) else None for n in value.shape]
+            cached = produced.get(value.name)
+            if cached is not None and cached.shape != value.shape and batch is not None:
+                raise self._unfit(f"{value.name} is {cached.shape} in one graph and {value.shape} in the other")
+            if value.name in wanted and shape != wanted[value.name]:
+                raise self._unfit(f"{value.name} is {value.shape}, the manifest says {wanted[value.name]}")
+        stages = {name for name in given if name.startswith("kept_")}
+        missing = set(self._outputs) - given.keys()
+        if missing or stages - set(self._outputs):
+            raise self._unfit(f"its outputs are {', '.join(given)}, the manifest says {', '.join(self._outputs)}")
+
+    def _unfit(self, what: str) -> BackendError:
+        return BackendError(
+            f"the graphs of {self._bundle.folder} do not fit its manifest ({what}); build the bundle again"
+        )
 
     @property
     def network(self) -> NetworkGeometry:
@@ -80,6 +109,7 @@ class OnnxRuntimeBackend:
         }
 
     def embed_template(self, template: np.ndarray, template_box: np.ndarray) -> TargetFeatures:
+        _check_pictures(template, "template", self.network.template_size)
         self._check_batch(template)
         feeds = {"template": np.ascontiguousarray(template)}
         if "template_box" in self._template_inputs:
@@ -90,7 +120,11 @@ class OnnxRuntimeBackend:
     def search(self, features: TargetFeatures, search: np.ndarray, window: np.ndarray) -> SearchResult:
         if not isinstance(features, dict):
             raise InputError("the features were made by another backend; call embed_template of this one")
+        size = self.network.search_size
+        _check_pictures(search, "search", size)
         self._check_batch(search)
+        if any(len(array) != len(search) for array in features.values()):
+            raise InputError(f"{len(search)} search regions for features of another number of targets; give one each")
         start = perf_counter()
         if self._binding is None or self._binding.batch != len(search):
             self._binding = _SearchBinding(self._ort, self._search, self._outputs, self.network, len(search))
@@ -119,6 +153,11 @@ class OnnxRuntimeBackend:
             return self._ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its own errors share no base class
             raise BackendError(f"ONNX Runtime {self._ort.__version__} does not load {path}: {error}") from error
+
+
+def _check_pictures(pictures: np.ndarray, name: str, size: int) -> None:
+    if pictures.dtype != np.uint8 or pictures.shape[1:] != (size, size, 3):
+        raise InputError(f"{name} must be uint8 [B, {size}, {size}, 3], not {pictures.dtype} {list(pictures.shape)}")
 
 
 class _SearchBinding:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ostrack_edge.benchmarks.output import write_json
 from ostrack_edge.benchmarks.plan import Saving
+from ostrack_edge.runtime.errors import OutputError
 
 
 def names(folder: Path) -> list[str]:
@@ -28,7 +29,7 @@ def test_a_full_disk_leaves_the_old_report(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device", str(self))
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OutputError, match=r"report\.json cannot be written: No space left"):
         write_json(path, {"a": 1})
     assert path.read_text() == "old"
     assert names(tmp_path) == ["report.json"]

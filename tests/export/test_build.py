@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from onnx import numpy_helper
 from ostrack_edge.export import build, build_bundle, untrained_network
 from ostrack_edge.export.answers import make_reference
 from ostrack_edge.export.parity import check_parity, measure_parity
+from ostrack_edge.export.write import staging
 from ostrack_edge.runtime.backends import load_backend
 from ostrack_edge.runtime.bundle import Bundle, file_sha256
 from ostrack_edge.runtime.errors import BundleError, VerificationError
@@ -52,7 +54,7 @@ def test_a_new_build_replaces_the_old_bundle_and_its_files(good: Path, tmp_path:
     second = build_bundle(untrained_network(TINY, seed=1), folder, trained=False, color="rgb", batch=2)
     assert second.manifest.weights_sha256 != first.manifest.weights_sha256
     assert second.manifest.color is ColorOrder.RGB
-    assert len(list(folder.glob("build-*"))) == 1
+    assert len(list(folder.glob("ostrack-*"))) == 1
 
 
 @pytest.mark.parametrize("step", ["trace_search", "write_reference", "measure_parity", "check_parity", "publish"])
@@ -90,6 +92,66 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is a file; a bundle is a folder"):
         build_bundle(untrained_network(TINY), tmp_path / "thesis.txt")
     assert files(tmp_path) == {"thesis.txt": b"years of work"}
+
+
+def test_folders_that_only_look_alike_are_left_alone(tmp_path: Path) -> None:
+    for name in ("ostrack-data", "build-release"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.txt").write_text("mine")
+    with pytest.raises(BundleError, match="holds no bundle"):
+        build_bundle(untrained_network(TINY), tmp_path)
+    (tmp_path / "manifest.json").write_text('{"name": "a web page", "icons": []}')
+    with pytest.raises(BundleError, match="holds no bundle"):
+        build_bundle(untrained_network(TINY), tmp_path)
+    assert (tmp_path / "ostrack-data" / "data.txt").read_text() == "mine"
+
+
+def test_what_lies_beside_a_bundle_stays(good: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(good, tmp_path / "bundle"))
+    (folder / "ostrack-notes").mkdir()
+    (folder / "ostrack-notes" / "notes.txt").write_text("mine")
+    stale = folder / "ostrack-stale"
+    stale.mkdir()
+    (stale / ".unfinished").touch()
+    build_bundle(untrained_network(TINY), folder, trained=False)
+    assert (folder / "ostrack-notes" / "notes.txt").exists()
+    assert not stale.exists()
+    assert len(list(folder.glob("ostrack-*"))) == 2
+
+
+def test_a_newer_bundle_is_not_replaced(good: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(good, tmp_path / "bundle"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "schema": 99}))
+    before = files(folder)
+    with pytest.raises(BundleError, match="schema 99, newer"):
+        build_bundle(untrained_network(TINY), folder)
+    assert files(folder) == before
+
+
+def test_two_builds_do_not_write_to_one_folder(good: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(good, tmp_path / "bundle"))
+    before = files(folder)
+    with staging(folder), pytest.raises(BundleError, match="another build is writing"):
+        build_bundle(untrained_network(TINY), folder)
+    with pytest.raises(BundleError, match="another build"), staging(folder), staging(folder):
+        pass
+    assert {k: v for k, v in files(folder).items() if ".unfinished" not in k} == before
+
+
+def test_an_interruption_inside_the_exporter_is_an_interruption(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise RuntimeError("\x1b[96mFailed to export the model") from None
+
+    monkeypatch.setattr(torch.onnx, "export", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build_bundle(untrained_network(TINY), tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence() -> None:

@@ -77,6 +77,8 @@ def test_the_target_lies_in_the_middle_of_its_template() -> None:
         ((1, 2, 0, 4), "empty"),
         ((1, 2, 3, -4), "empty"),
         ((1, "x", 3, 4), "four numbers"),
+        ((1, 1, 1e200, 1e200), "beyond"),
+        ((1, 1, 10**400, 4), "four numbers"),
     ],
 )
 def test_boxes_that_are_none_are_refused(box: object, words: str) -> None:
@@ -90,3 +92,5 @@ def test_boxes_that_are_none_are_refused(box: object, words: str) -> None:
 def test_a_window_beyond_all_measure_is_refused() -> None:
     with pytest.raises(InputError, match="at most 32000"):
         crop_window(Box(0, 0, 1e6, 1e6), 4.0)
+    with pytest.raises(InputError, match="too small"):
+        crop_window(Box(0, 0, 1e-200, 1e-200), 4.0)

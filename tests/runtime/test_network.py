@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from ostrack_edge.export.variants import Elimination, published_geometry
 from ostrack_edge.runtime.errors import GeometryError
@@ -84,3 +85,15 @@ def test_geometry_is_frozen() -> None:
     geometry: NetworkGeometry = BASE
     with pytest.raises(dataclasses.FrozenInstanceError):
         geometry.width = 1  # type: ignore[misc]
+
+
+def test_numbers_of_any_kind_are_taken_and_what_is_none_is_refused() -> None:
+    ratio = np.float32(0.5)
+    assert Elimination(keep_ratio=ratio, blocks=np.array([3, 6])).apply(12)[:2] == ((3, 6), (0.5, 0.5))  # type: ignore[arg-type]
+    assert Elimination(keep_ratio=np.array([0.5, 0.6]), blocks=(3, 6)).apply(12)[1] == (0.5, 0.6)  # type: ignore[arg-type]
+    for ratios in ("0.7", True, [0.7, "0.7"]):
+        with pytest.raises(GeometryError, match="is no number"):
+            Elimination(keep_ratio=ratios).apply(12)  # type: ignore[arg-type]
+    for blocks in (3, [3.7], "369", [True]):
+        with pytest.raises(GeometryError, match="whole numbers"):
+            Elimination(blocks=blocks).apply(12)  # type: ignore[arg-type]
