@@ -1,4 +1,4 @@
-"""`ostrack-bench`: multiply-adds and frames per second."""
+"""`ostrack-bench`: multiply-adds, frames per second, accuracy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from .._command import console, parse_blocks, parse_keep_ratio, run_app
 from ..export.variants import VARIANTS, published_geometry
 from ..runtime.files import check_place
 from ..runtime.network import TemplateTokens
+from .accuracy.agreement_command import agreement
+from .accuracy.commands import accuracy
+from .accuracy.compare_command import compare, report, submit
 from .fps import FpsOptions, measure
 from .fps_table import print_fps
 from .macs import count_bundle, count_geometry, count_keep_ratios
@@ -20,7 +23,9 @@ from .output import write_json
 
 DEFAULT_VARIANT = next(iter(VARIANTS))
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="What a network costs, and how fast it runs here.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="What a network costs, how fast it runs here, and how well."
+)
 
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write every figure to FILE as JSON.")]
 
@@ -136,6 +141,10 @@ def crop(
     print_crops(times, width, height, console())
     if json:
         write_json(json, times)
+
+
+for command in (accuracy, agreement, compare, report, submit):
+    app.command()(command)
 
 
 def _fields(report: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
@@ -14,8 +13,7 @@ from ..runtime.errors import FootageError
 from ..runtime.geometry import Box
 from ..runtime.opencv import cv2
 from .boxes import TRUTH_NAME, read_boxes, truth_path
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+from .images import IMAGE_SUFFIXES, image_names, read_image
 
 DEFAULT_FPS = 25.0
 """Frames per second where the footage names none, as a folder of images never does."""
@@ -23,7 +21,7 @@ DEFAULT_FPS = 25.0
 _HIGHEST_FPS = 1000.0
 """Above it, a file names the ticks of its clock where it has no frame rate."""
 
-_JPEG_END = b"\xff\xd9"
+_REMEDY = "get a whole copy, or take it as it is with: ostrack-track run --allow-truncated"
 
 
 def open_footage(path: str | Path, allow_truncated: bool = False) -> Footage:
@@ -158,7 +156,7 @@ class VideoFile(Footage):
         if self.frame_count - count > max(2, self.frame_count // 100):
             raise FootageError(
                 f"{self.path} ends after {count} of the {self.frame_count} frames that it announces: it is cut short "
-                "or damaged; get a whole copy, or take it as it is with: ostrack-track run --allow-truncated"
+                f"or damaged; {_REMEDY}"
             )
 
 
@@ -193,26 +191,7 @@ class ImageFolder(Footage):
         """Nothing is open between two frames."""
 
     def _read(self, image: Path) -> np.ndarray:
-        try:
-            data = image.read_bytes()
-        except OSError as error:
-            raise FootageError(f"{image} cannot be read: {error.strerror}") from None
-        if _jpeg_cut_short(data):
-            if not self._allow_truncated:
-                raise FootageError(
-                    f"{image} is cut short: it has no end-of-image mark; get a whole copy, or take it as it is with: "
-                    "ostrack-track run --allow-truncated"
-                )
-            # With its end marked, the decoder fills what is missing with grey; without, it gives nothing.
-            data += _JPEG_END
-        try:
-            frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:
-            # Nothing to decode, or a header that names more pixels than OpenCV takes.
-            frame = None
-        if frame is None:
-            raise FootageError(f"{image} is no image that can be decoded: it is damaged; replace it or take it out")
-        return frame
+        return read_image(image, self._allow_truncated, remedy=_REMEDY)
 
 
 def _first_file(*paths: Path) -> Path | None:
@@ -220,22 +199,4 @@ def _first_file(*paths: Path) -> Path | None:
 
 
 def _images(folder: Path) -> list[Path]:
-    """The images of a folder in natural order; hidden files, such as a file manager's previews, are none."""
-    if not folder.is_dir():
-        return []
-    try:
-        files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-    except OSError as error:
-        raise FootageError(f"{folder} cannot be read: {error.strerror}") from None
-    return sorted(files, key=_natural)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """A key that orders runs of digits by value; the name itself settles equal ones (1.png, 01.png)."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts] + [(-1, path.name)]
-
-
-def _jpeg_cut_short(data: bytes) -> bool:
-    """Whether a JPEG file's picture does not end: neither of the two marks can occur inside the compressed data."""
-    return data.startswith(b"\xff\xd8") and data.rfind(_JPEG_END) < data.rfind(b"\xff\xda")
+    return [folder / name for name in image_names(folder)]

@@ -38,6 +38,8 @@ def test_nothing_else_is_in_it(wheel: zipfile.ZipFile) -> None:
     assert {name.split("/")[0] for name in names} == {"ostrack_edge", INFO}
     assert not [name for name in names if "tests" in name.split("/") or name.split("/")[-1].startswith("test_")]
     assert "ostrack_edge/py.typed" in names
+    page = "ostrack_edge/benchmarks/report_html"
+    assert {f"{page}/report.html.j2", f"{page}/style.css"} < set(names)
     assert f"{INFO}/licenses/LICENSE" in names
 
 

@@ -1,0 +1,145 @@
+"""`ostrack-bench agreement`: its options, read and handed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..._command import console, parse_box
+from ...runtime.bundle import Bundle
+from ...runtime.errors import BackendError, BenchmarkError, InputError
+from ...runtime.files import check_place
+from ...runtime.geometry import Box, check_box
+from ...runtime.manifest import GraphRole, Precision
+from ..output import write_json
+from .entrants import check_batch, reference_backend
+from .options import Checkpoint, Json, Threads
+from .progress import frame_progress
+
+if TYPE_CHECKING:
+    from ...datasets.footage import Footage
+    from ...runtime.backends import Backend
+    from ..agreement import Side
+
+
+PYTORCH = "pytorch"
+
+
+def agreement(
+    bundle: Annotated[Path, typer.Argument(help="The bundle to test.")],
+    video: Annotated[Path, typer.Option(help="A video or a folder of images; it needs no ground truth.")] = ...,  # type: ignore[assignment]
+    init: Annotated[
+        Any, typer.Option(parser=parse_box, metavar="X,Y,W,H", help="The target in the first frame; its truth's first.")
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="What is tested.")] = Precision.FP32,
+    backend: Annotated[str, typer.Option(metavar="NAME", help="What runs it.")] = "auto",
+    against: Annotated[
+        str, typer.Option(metavar="PRECISION", help="What it is compared with: a precision, or pytorch.")
+    ] = "fp32",
+    against_backend: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What runs that; the same backend by default.")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    frames: Annotated[int | None, typer.Option(min=2, metavar="N", help="Only the first N frames.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw the frames that agree least into this folder.")
+    ] = None,
+    threads: Threads = None,
+    json: Json = None,
+) -> None:
+    """How far two precisions or backends agree on footage: from the same state frame by frame, and running free."""
+    if json:
+        check_place(json)
+    opened = Bundle.open(bundle)
+    from ...datasets.footage import open_footage
+    from ..agreement import agreement_lines, measure_agreement
+    from ..agreement_pictures import write_pictures
+
+    if pictures:
+        check_place(pictures / "picture.jpg" if pictures.is_dir() else pictures)
+    side, other = choose_sides(opened, (backend, precision), (against_backend or backend, against), checkpoint, threads)
+    with open_footage(video) as footage:
+        start = first_box(footage, init)
+        counts = [count for count in (footage.frame_count, frames) if count]
+        with frame_progress(2 * min(counts) if counts else None) as bar:
+            report = measure_agreement(footage, start, side, other, opened.manifest.trained, frames, bar.reach)
+        written = write_pictures(report, footage, pictures) if pictures else []
+    for line in agreement_lines(report):
+        console().print(line, soft_wrap=True)
+    if written:
+        console().print(f"wrote {len(written)} pictures into {pictures}", soft_wrap=True)
+    if json:
+        write_json(json, report)
+
+
+def choose_sides(
+    bundle: Bundle,
+    tested: tuple[str, str],
+    against: tuple[str, str],
+    checkpoint: Path | None,
+    threads: int | None,
+) -> tuple[Side, Side]:
+    """What is tested and what it is compared with, each as backend and precision, the latter also "pytorch".
+
+    Raises BenchmarkError where the two are the same, and what their backends and precisions raise.
+    """
+    check_batch(bundle)
+    sides = [_side(bundle, *choice, checkpoint, threads) for choice in (tested, against)]
+    if sides[0].name == sides[1].name:
+        raise BenchmarkError(
+            f"{sides[0].name} would be compared with itself; name another --precision, --against or --against-backend"
+        )
+    if checkpoint is not None and against[1] != PYTORCH:
+        raise BenchmarkError("--checkpoint is for --against pytorch")
+    return sides[0], sides[1]
+
+
+def _side(bundle: Bundle, backend: str, precision: str, checkpoint: Path | None, threads: int | None) -> Side:
+    from ...runtime.backends import load_backend
+    from ..agreement import Side
+
+    if precision == PYTORCH:
+        return Side(PYTORCH, lambda: reference_backend(bundle, checkpoint, threads))
+    try:
+        kind = Precision(precision)
+    except ValueError:
+        known = ", ".join(map(str, Precision))
+        raise InputError(f"{precision!r} is nothing to compare with; give one of {known}, or {PYTORCH}") from None
+    for role in GraphRole:
+        # Now, as the other engine runs through the whole footage first.
+        bundle.manifest.graph(role, kind)
+
+    name = _usable(bundle, backend)
+
+    def load() -> Backend:
+        return load_backend(bundle, name, precision=kind, threads=threads)
+
+    return Side(f"{name} {kind}", load)
+
+
+def _usable(bundle: Bundle, name: str) -> str:
+    """The backend itself where the name is "auto". Raises BackendError where it is unknown or cannot run here."""
+    from ...runtime.backends.select import available
+
+    choices = available(bundle)
+    for choice in choices:
+        if choice.usable and name in ("auto", choice.name):
+            return choice.name
+    reasons = "; ".join(f"{c.name}: {c.reason}" for c in choices if not c.usable and name in ("auto", c.name))
+    known = ", ".join(c.name for c in choices)
+    raise BackendError(
+        f"{name} cannot run {bundle.folder} here: {reasons}"
+        if reasons
+        else f"there is no backend {name!r}; known are: auto, {known}"
+    )
+
+
+def first_box(footage: Footage, init: Box | None) -> Box:
+    """The box to start from: `init`, or the first of the ground truth. Raises InputError where there is neither."""
+    if init is not None:
+        return init
+    if footage.truth is None:
+        raise InputError(f"{footage.path} has no ground truth beside it; say where the target is with --init X,Y,W,H")
+    return check_box(footage.truth[0], f"the first box of {footage.truth_file}")
