@@ -15,10 +15,10 @@ from ..runtime.network import TemplateTokens
 from .accuracy.agreement_command import agreement
 from .accuracy.commands import accuracy
 from .accuracy.compare_command import compare, report, submit
-from .fps import FpsOptions, measure
-from .fps_table import print_fps
-from .macs import count_bundle, count_geometry, count_keep_ratios
-from .macs_table import print_keep_ratios, print_macs
+from .fps.measure import FpsOptions, measure
+from .fps.table import print_fps
+from .macs.count import count_bundle, count_geometry, count_keep_ratios
+from .macs.table import print_keep_ratios, print_macs
 from .output import write_json
 
 DEFAULT_VARIANT = next(iter(VARIANTS))

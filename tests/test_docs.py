@@ -47,7 +47,9 @@ def test_the_worked_example_gives_the_tracker_s_boxes(tmp_path: Path, tokens: st
     np.testing.assert_allclose(printed, expected, atol=2e-4)
 
 
-@pytest.mark.parametrize("page", [Path("README.md"), Path("docs/tensor-contract.md")], ids=str)
+@pytest.mark.parametrize(
+    "page", [Path("README.md"), *(p.relative_to(ROOT) for p in sorted((ROOT / "docs").glob("*.md")))], ids=str
+)
 def test_links_lead_somewhere(page: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):

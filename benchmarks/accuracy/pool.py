@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from ..process import THREAD_VARIABLES
+from ..fps.process import THREAD_VARIABLES
 from .worker import Done, Failed, Task, Tick, work
 
 

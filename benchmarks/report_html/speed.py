@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...runtime.errors import BenchmarkError, BundleError
 from ...runtime.manifest import from_json
-from ..report import FpsReport
+from ..fps.report import FpsReport
 from .content import SpeedPart, SpeedRow
 
 

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from ostrack_edge.benchmarks.macs.plan import Saving
 from ostrack_edge.benchmarks.output import write_json
-from ostrack_edge.benchmarks.plan import Saving
 from ostrack_edge.runtime.errors import OutputError
 
 

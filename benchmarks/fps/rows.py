@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..runtime.bundle import Bundle
-from ..runtime.errors import BackendError, BenchmarkError
-from ..runtime.manifest import GraphRole, Precision
+from ...runtime.bundle import Bundle
+from ...runtime.errors import BackendError, BenchmarkError
+from ...runtime.manifest import GraphRole, Precision
 from .protocol import Engine, Row
 
 PYTORCH_ROWS = (Row(Engine.REFERENCE), Row(Engine.SAVINGS), Row(Engine.COMPILED))
@@ -27,7 +27,7 @@ def choose_rows(bundle: Bundle, names: Sequence[str]) -> tuple[list[Row], list[M
     names: the backends asked for, or none for all; one that is asked for and cannot run raises BackendError.
     """
     # Lazily, as the runtime's backends need an inference library's bindings and `macs` needs none.
-    from ..runtime.backends.select import available
+    from ...runtime.backends.select import available
 
     manifest = bundle.manifest
     if manifest.batch not in (None, 1):

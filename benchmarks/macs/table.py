@@ -8,8 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ..runtime.network import NetworkGeometry
-from .macs import KeepRatioMacs, MacsReport, StageMacs
+from ...runtime.network import NetworkGeometry
+from .count import KeepRatioMacs, MacsReport, StageMacs
 
 NOTES = (
     "published: the paper's counter on modules (Linear, convolution, norm; attention's two matrix products left out)",

@@ -6,12 +6,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ..machine import GIB
+from ..macs.table import describe, giga
+from ..sysfs import Clock, Conditions
 from .floor import Floor
-from .machine import GIB
-from .macs_table import describe, giga
 from .report import FpsReport
 from .stats import Sustained
-from .sysfs import Clock, Conditions
 
 
 def print_fps(report: FpsReport, console: Console) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ..runtime.network import PATCH, NetworkGeometry, TemplateTokens
+from ...runtime.network import PATCH, NetworkGeometry, TemplateTokens
 
 PATCHES = "patch embedding"
 HEAD = "head"

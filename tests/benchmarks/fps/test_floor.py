@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ostrack_edge.benchmarks.floor import block_shapes, floor_ms, make_floor
-from ostrack_edge.benchmarks.plan import search_graph_products, total
-from ostrack_edge.benchmarks.protocol import Shape
+from ostrack_edge.benchmarks.fps.floor import block_shapes, floor_ms, make_floor
+from ostrack_edge.benchmarks.fps.protocol import Shape
+from ostrack_edge.benchmarks.macs.plan import search_graph_products, total
 from ostrack_edge.export.variants import published_geometry
 
 GEOMETRY = published_geometry("ostrack-256")

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..export.variants import VARIANTS
-from ..runtime.bundle import Bundle
-from ..runtime.errors import BenchmarkError
-from ..runtime.manifest import GraphFile, GraphRole
-from ..runtime.network import NetworkGeometry
+from ...export.variants import VARIANTS
+from ...runtime.bundle import Bundle
+from ...runtime.errors import BenchmarkError
+from ...runtime.manifest import GraphFile, GraphRole
+from ...runtime.network import NetworkGeometry
 from .plan import (
     NORM_OPERATIONS,
     PATCHES,
@@ -35,7 +35,7 @@ from .plan import (
 )
 
 if TYPE_CHECKING:
-    from ..export.count import NodeMacs
+    from ...export.count import NodeMacs
 
 KEEP_RATIOS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 """Of the paper's supplementary."""
@@ -159,7 +159,7 @@ def _counter() -> Callable[[Path], Iterable[NodeMacs]] | None:
         import onnx  # noqa: F401
     except ImportError:
         return None
-    from ..export.count import count_macs
+    from ...export.count import count_macs
 
     return count_macs
 

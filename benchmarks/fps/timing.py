@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..runtime.errors import BenchmarkError, MissingExtraError
-from ..runtime.geometry import Box
+from ...runtime.errors import BenchmarkError, MissingExtraError
+from ...runtime.geometry import Box
 from .protocol import Clip, Engine, Loaded, LoadRow, RunSustained, RunTurn, SustainedTurn, Turn
 
 if TYPE_CHECKING:
-    from ..runtime.backends import Backend
-    from ..runtime.bundle import Bundle
+    from ...runtime.backends import Backend
+    from ...runtime.bundle import Bundle
 
 
 class FrameReader:
@@ -48,7 +48,7 @@ class RowTimer:
     def __init__(self, request: LoadRow) -> None:
         start = perf_counter()
         backend = make_backend(request)
-        from ..runtime.tracker import Tracker
+        from ...runtime.tracker import Tracker
 
         self._tracker = Tracker(backend, color="bgr")
         made = perf_counter()
@@ -104,13 +104,13 @@ class RowTimer:
 def make_backend(request: LoadRow) -> Backend:
     """The engine of a row. Raises MissingExtraError without PyTorch, BackendError, BundleError,
     CheckpointError, and VerificationError for a checkpoint of other weights than the bundle's."""
-    from ..runtime.bundle import Bundle
+    from ...runtime.bundle import Bundle
 
     bundle = Bundle.open(request.bundle)
     row = request.row
     if row.engine is not Engine.BUNDLE:
         return _pytorch_backend(request, bundle)
-    from ..runtime.backends import load_backend
+    from ...runtime.backends import load_backend
 
     return load_backend(bundle, row.backend, precision=row.precision, threads=request.threads)
 
@@ -120,9 +120,9 @@ def _pytorch_backend(request: LoadRow, bundle: Bundle) -> Backend:
         import torch  # noqa: F401
     except ImportError:
         raise MissingExtraError("torch", "the PyTorch reference", "export") from None
-    from ..export.load import untrained_network
-    from ..export.match import load_matching_network
-    from ..export.reference import ReferenceBackend, SavingsBackend
+    from ...export.load import untrained_network
+    from ...export.match import load_matching_network
+    from ...export.reference import ReferenceBackend, SavingsBackend
 
     color = bundle.manifest.color
     if request.checkpoint is None:

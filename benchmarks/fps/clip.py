@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..runtime.errors import BenchmarkError, InputError
-from ..runtime.geometry import Box, check_box
+from ...runtime.errors import BenchmarkError, InputError
+from ...runtime.geometry import Box, check_box
 from .protocol import Clip
 
 MOST_FRAMES = 120
@@ -25,12 +25,12 @@ def make_clip(video: Path | None, frames: int, folder: Path) -> Clip:
     """
     wanted = min(frames + 1, MOST_FRAMES)
     if video is None:
-        from ..datasets.scene import Scene
+        from ...datasets.scene import Scene
 
         scene = Scene(frames=MOST_FRAMES)
         boxes = [scene.box(i) for i in range(wanted)]
         return write_clip((scene.frame(i) for i in range(wanted)), boxes, folder, "rendered scene")
-    from ..datasets.footage import open_footage
+    from ...datasets.footage import open_footage
 
     with open_footage(video) as footage:
         return write_clip(islice(footage, wanted), footage.truth or (), folder, str(video))

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from ..runtime.errors import InputError, MissingExtraError
+from ...runtime.errors import InputError, MissingExtraError
 from .protocol import LoadProducts, ProductsLoaded, ProductTimes, RunProducts, Shape
 
 ONNX_OPSET, ONNX_IR = 17, 8

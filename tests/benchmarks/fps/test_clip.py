@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ostrack_edge.benchmarks.clip import MOST_FRAMES, fill_boxes, make_clip, write_clip
-from ostrack_edge.benchmarks.timing import FrameReader
+from ostrack_edge.benchmarks.fps.clip import MOST_FRAMES, fill_boxes, make_clip, write_clip
+from ostrack_edge.benchmarks.fps.timing import FrameReader
 from ostrack_edge.datasets.scene import Scene
 from ostrack_edge.runtime.errors import BenchmarkError, FootageError
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ostrack_edge.benchmarks.clip import make_clip
-from ostrack_edge.benchmarks.process import WorkerError, WorkerProcess
-from ostrack_edge.benchmarks.products import LIBRARIES, product_model
-from ostrack_edge.benchmarks.protocol import (
+from ostrack_edge.benchmarks.fps.clip import make_clip
+from ostrack_edge.benchmarks.fps.process import WorkerError, WorkerProcess
+from ostrack_edge.benchmarks.fps.products import LIBRARIES, product_model
+from ostrack_edge.benchmarks.fps.protocol import (
     Clip,
     Engine,
     Loaded,
@@ -29,7 +29,7 @@ from ostrack_edge.benchmarks.protocol import (
     SustainedTurn,
     Turn,
 )
-from ostrack_edge.benchmarks.worker import Worker, parse
+from ostrack_edge.benchmarks.fps.worker import Worker, parse
 from ostrack_edge.runtime.errors import BenchmarkError
 from ostrack_edge.runtime.manifest import Precision, to_json
 
@@ -144,8 +144,8 @@ def test_without_torch_the_reference_says_what_to_install(
 def test_bundle_and_pytorch_never_share_a_process(tiny_bundle: Path, clip: Clip, tmp_path: Path) -> None:
     script = """
 import json, sys
-from ostrack_edge.benchmarks.protocol import LoadRow
-from ostrack_edge.benchmarks.timing import RowTimer
+from ostrack_edge.benchmarks.fps.protocol import LoadRow
+from ostrack_edge.benchmarks.fps.timing import RowTimer
 from ostrack_edge.runtime.manifest import from_json
 RowTimer(from_json(LoadRow, json.loads(sys.argv[1])))
 print("torch" in sys.modules)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ..runtime.errors import BenchmarkError
-from ..runtime.manifest import from_json, to_json
+from ...runtime.errors import BenchmarkError
+from ...runtime.manifest import from_json, to_json
 from .protocol import Request
 
 Reply = TypeVar("Reply")
@@ -36,7 +36,7 @@ class WorkerProcess:
         # Not a pipe: one that nobody reads would stop a library that prints a lot.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ostrack_edge.benchmarks.worker"],
+            [sys.executable, "-m", "ostrack_edge.benchmarks.fps.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..runtime.network import NetworkGeometry
+from ...runtime.network import NetworkGeometry
+from ..machine import Machine
+from ..sysfs import Conditions
 from .floor import Floor
-from .machine import Machine
 from .protocol import Loaded, Turn
 from .rows import MissingRow
 from .stats import WHOLE, StageTimes, Sustained, ratio_by_round, stage_times
-from .sysfs import Conditions
 
 STAGES = ("crop", "copy", "inference", "decode")
 """Parts of a frame that the tracker times; an engine that has none of one leaves it out."""

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ostrack_edge.benchmarks import macs
-from ostrack_edge.benchmarks.macs import KEEP_RATIOS, check_file, count_bundle, count_geometry, count_keep_ratios
+from ostrack_edge.benchmarks.macs import count as count_module
+from ostrack_edge.benchmarks.macs.count import KEEP_RATIOS, check_file, count_bundle, count_geometry, count_keep_ratios
 from ostrack_edge.export.variants import published_geometry
 from ostrack_edge.runtime.bundle import Bundle
 from ostrack_edge.runtime.errors import BenchmarkError
@@ -79,7 +79,7 @@ def test_a_manifest_with_other_multiply_adds_is_an_error(
     for graph in data["graphs"]:
         graph["macs"] += graph["role"] == "search"
     path.write_text(json.dumps(data))
-    monkeypatch.setattr(macs, "_counter", lambda: None)
+    monkeypatch.setattr(count_module, "_counter", lambda: None)
     with pytest.raises(BenchmarkError, match=r"search.* executes other multiply-adds .*build the bundle again"):
         count_bundle(tmp_path / "copy")
 

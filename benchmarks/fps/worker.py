@@ -13,8 +13,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, TextIO
 
-from ..runtime.errors import BenchmarkError, OSTrackEdgeError
-from ..runtime.manifest import from_json, to_json
+from ...runtime.errors import BenchmarkError, OSTrackEdgeError
+from ...runtime.manifest import from_json, to_json
 from .products import ProductTimer
 from .protocol import REQUESTS, LoadProducts, LoadRow, RunProducts, RunSustained, RunTurn
 from .timing import RowTimer

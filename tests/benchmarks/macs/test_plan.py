@@ -4,8 +4,8 @@ import dataclasses
 from collections import Counter
 
 import pytest
-from ostrack_edge.benchmarks.macs import stage_of
-from ostrack_edge.benchmarks.plan import (
+from ostrack_edge.benchmarks.macs.count import stage_of
+from ostrack_edge.benchmarks.macs.plan import (
     HEAD,
     PATCHES,
     Kind,

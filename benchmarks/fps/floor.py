@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..runtime.network import NetworkGeometry
-from .plan import PATCHES, Kind, search_graph_products, total
+from ...runtime.network import NetworkGeometry
+from ..macs.plan import PATCHES, Kind, search_graph_products, total
 from .protocol import Shape
 
 LIBRARY_NAMES = ("onnxruntime", "torch", "numpy")

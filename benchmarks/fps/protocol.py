@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ..runtime.manifest import Precision
+from ...runtime.manifest import Precision
 
 
 class Engine(str, Enum):

@@ -8,18 +8,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..runtime.bundle import Bundle
-from ..runtime.errors import BenchmarkError, InputError, MissingExtraError
+from ...runtime.bundle import Bundle
+from ...runtime.errors import BenchmarkError, InputError, MissingExtraError
+from ..machine import physical_cores, read_machine
+from ..progress import StepProgress
+from ..sysfs import Conditions, read_conditions
 from .clip import make_clip
 from .contenders import Contender, EngineContender, LibraryContender
 from .floor import LIBRARY_NAMES, Floor, block_shapes, make_floor
-from .machine import physical_cores, read_machine
 from .process import WorkerError, WorkerProcess
-from .progress import StepProgress
 from .protocol import Engine, LoadRow, Row
 from .report import FpsReport, RowReport, make_row, round_medians
 from .rows import MissingRow, choose_rows, rows_beside
-from .sysfs import Conditions, read_conditions
 
 
 @dataclass(frozen=True)

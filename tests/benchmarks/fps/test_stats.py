@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ostrack_edge.benchmarks.protocol import Loaded, Turn
-from ostrack_edge.benchmarks.report import make_row
-from ostrack_edge.benchmarks.stats import ratio_by_round, stage_times, summarise_sustained
+from ostrack_edge.benchmarks.fps.protocol import Loaded, Turn
+from ostrack_edge.benchmarks.fps.report import make_row
+from ostrack_edge.benchmarks.fps.stats import ratio_by_round, stage_times, summarise_sustained
 
 LOADED = Loaded(1500.0, 20.0, {"device": "cpu"})
 

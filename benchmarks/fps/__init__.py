@@ -1,0 +1,1 @@
+"""Frames per second of a bundle's engines against PyTorch and against the floor."""

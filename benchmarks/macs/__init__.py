@@ -1,0 +1,1 @@
+"""Multiply-adds in three conventions: as published, every matrix product, executed."""
