@@ -79,6 +79,7 @@ RULES = {
 
 _DATASETS = {
     "uav123": Protocol.UAV123,
+    "uav20l": Protocol.UAV123,
     "lasot": Protocol.LASOT,
     "lasot-ext": Protocol.LASOT,
     "got10k": Protocol.GOT10K,
