@@ -48,7 +48,9 @@ def load_network(
 
 def network_from(found: Checkpoint, variant: str | None, elimination: Elimination, heads: int | None = None) -> OSTrack:
     """As `load_network`, from a checkpoint already read."""
-    tensors = found.tensors
+    # Saved from inside a data-parallel wrapper, every name begins with its own.
+    tensors = {name.removeprefix("module."): value for name, value in found.tensors.items()}
+    found = dataclasses.replace(found, tensors=tensors)
     geometry = _geometry(found, variant, elimination, heads)
     plain_tokens = _shape(tensors, "backbone.pos_embed", 3, found.path)[1]
     network = OSTrack(geometry, plain_tokens)
@@ -81,6 +83,8 @@ def load_plain_vit(
         raise CheckpointError(f"{found.path} holds no pos_embed: it is no plain ViT; load a tracker with load_network")
     for name, size in (("z", sizes.template_size), ("x", sizes.search_size)):
         plain[f"backbone.pos_embed_{name}"] = resize_position_embedding(position, size // PATCH)
+    # The tracker never reads the class token; a ViT trained without one has nothing to put there.
+    plain.setdefault("backbone.cls_token", torch.zeros(1, 1, position.shape[2]))
     geometry = _shaped_geometry(plain, found.path, variant, elimination, heads, head_width, None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

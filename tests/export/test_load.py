@@ -125,6 +125,36 @@ def test_a_plain_vit_becomes_a_network_to_train(tmp_path: Path) -> None:
         load_plain_vit(saved(tmp_path / "t.pth", untrained_network(THIN), backbone__pos_embed=None), "ostrack-256")
 
 
+def test_a_plain_vit_without_a_class_token_is_taken(tmp_path: Path) -> None:
+    state = untrained_network(THIN).state_dict()
+    names = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+    plain = {k: v for k, v in names.items() if k not in ("cls_token", "pos_embed_z", "pos_embed_x")}
+    torch.save({**plain, "pos_embed": plain["pos_embed"][:, 1:]}, tmp_path / "vit.pth")
+    network = load_plain_vit(tmp_path / "vit.pth", "ostrack-256")
+    assert not network.backbone.cls_token.any()
+    assert network.backbone.pos_embed.shape == (1, 196, 64)
+
+
+def test_names_from_inside_a_data_parallel_wrapper_are_read(tmp_path: Path, thin: OSTrack) -> None:
+    torch.save({"net": {f"module.{k}": v for k, v in thin.state_dict().items()}}, tmp_path / "c.pth.tar")
+    assert load_network(tmp_path / "c.pth.tar").geometry == THIN
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("backbone.norm.weight", torch.full((64,), 1e300, dtype=torch.float64)),
+        ("backbone.norm.bias", torch.zeros(64, dtype=torch.int64)),
+        ("box_head.conv2_ctr.1.running_var", torch.full((8,), -1.0)),
+    ],
+)
+def test_values_that_no_network_can_have_are_refused(
+    tmp_path: Path, thin: OSTrack, name: str, value: torch.Tensor
+) -> None:
+    with pytest.raises(CheckpointError, match=f"no float32 weights, or variances below 0: {name}"):
+        load_network(saved(tmp_path / "c.pth.tar", thin, **{name: value}))
+
+
 def test_made_up_weights_are_the_same_for_a_seed() -> None:
     one, same, other = (untrained_network(THIN, seed).state_dict() for seed in (0, 0, 1))
     name = "backbone.blocks.0.attn.qkv.weight"
