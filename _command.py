@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 an error of this package or of the machine (one sentence o
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from rich.console import Console
 from typer.main import get_command
 
 from .runtime.errors import InputError, OSTrackEdgeError
+from .runtime.files import os_sentence
 from .runtime.geometry import Box, check_box
 
 # Typer builds on click, in newer releases on a copy of its own: the base of all usage errors is found from what Typer
@@ -25,18 +25,6 @@ from .runtime.geometry import Box, check_box
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 _PIPE_WIDTH = 120
-
-_ADVICE = {
-    errno.ENOSPC: "free some space there and run it again",
-    errno.EDQUOT: "free some space there and run it again",
-    errno.EFBIG: "write to a place that takes larger files",
-    errno.EACCES: "check its permissions or choose another place",
-    errno.EPERM: "check its permissions or choose another place",
-    errno.EROFS: "choose a place that can be written",
-    errno.ENOENT: "check the path",
-    errno.ENOTDIR: "check the path",
-    errno.EISDIR: "give the path of a file",
-}
 
 
 def run_app(app: typer.Typer) -> NoReturn:
@@ -65,7 +53,7 @@ def run_app(app: typer.Typer) -> NoReturn:
         _drop_stdout()
         sys.exit(1)
     except OSError as error:
-        _leave(_os_sentence(error))
+        _leave((f"{error.filename}: " if error.filename else "") + os_sentence(error))
     if code == 130:
         _leave("interrupted", 130)
     sys.exit(code if isinstance(code, int) else 0)
@@ -116,13 +104,6 @@ def _usage_sentence(error: Exception) -> str:
     message = " ".join(str(getattr(error, "format_message", error.__str__)()).split()).rstrip(".")
     context = getattr(error, "ctx", None)
     return f"{message}; see: {context.command_path} --help" if context else message
-
-
-def _os_sentence(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    what = error.strerror or str(error) or type(error).__name__
-    advice = _ADVICE.get(error.errno or 0)
-    return f"{where}{what}" + (f"; {advice}" if advice else "")
 
 
 def _leave(sentence: str, code: int = 1) -> NoReturn:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..runtime.errors import OutputError
 from ..runtime.files import whole_or_nothing
 from ..runtime.manifest import to_json
 
@@ -14,8 +13,5 @@ from ..runtime.manifest import to_json
 def write_json(path: Path, report: Any) -> None:
     """Write a dataclass (or a list or dict of them). Raises OutputError; an old file stays until this one is whole."""
     text = json.dumps(to_json(report), indent=2, allow_nan=False) + "\n"
-    try:
-        with whole_or_nothing(path) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    with whole_or_nothing(path) as partial:
+        partial.write_text(text, encoding="utf-8")

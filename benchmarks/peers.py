@@ -58,8 +58,11 @@ class PeerSpec:
 
 
 def parse_peer(text: str) -> PeerSpec:
-    """A peer from `NAME:` or `NAME:PLACE`. Raises BenchmarkError where OpenCV lacks it or its files are not there."""
-    name, _, place = text.partition(":")
+    """A peer from `KIND:`, `KIND:PLACE` or `NAME=KIND:PLACE`.
+
+    Raises BenchmarkError where OpenCV lacks it or its files are not there.
+    """
+    name, _, place = split_peer(text)[1].partition(":")
     kind = KINDS.get(name)
     if kind is None:
         raise BenchmarkError(f"there is no peer {name!r}; known are: {', '.join(k.wants for k in KINDS.values())}")
@@ -70,6 +73,20 @@ def parse_peer(text: str) -> PeerSpec:
             f"{', '.join(peers_here())}; builds with the contrib modules bring more"
         )
     return PeerSpec(name, class_name, tuple(map(str, _model_files(kind, place))))
+
+
+def split_peer(text: str) -> tuple[str, str]:
+    """("small", "nano:FOLDER") from "small=nano:FOLDER": what the peer is called, its kind by default, and what it is.
+
+    Raises BenchmarkError for a name that is none.
+    """
+    name, equals, rest = text.partition("=")
+    if not equals or ":" in name:
+        return text.partition(":")[0], text
+    name = name.strip()
+    if not name or any(c in name for c in "/\\,"):
+        raise BenchmarkError(f"{name!r} is no name for an entrant; give --peer NAME={rest}")
+    return name, rest
 
 
 def peers_here() -> list[str]:

@@ -36,14 +36,11 @@ def read_boxes(path: Path) -> list[Box]:
 
 
 def write_boxes(path: Path, boxes: Sequence[Box]) -> None:
-    """Write one line `x,y,w,h` with four decimals per box, whole or not at all. Raises OutputError, OSError."""
+    """Write one line `x,y,w,h` with four decimals per box, whole or not at all. Raises OutputError."""
     text = "".join(",".join(f"{v:.4f}" for v in box) + "\n" for box in boxes)
     check_place(path)
-    try:
-        with whole_or_nothing(path) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FootageError(f"{path} could not be written: {error.strerror}; is the disk full?") from None
+    with whole_or_nothing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _parse_line(line: str, where: str) -> Box:

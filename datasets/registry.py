@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..runtime.errors import FootageError, InputError
@@ -13,6 +14,7 @@ from .layouts.lasot import LASOT, LASOT_EXT
 from .layouts.layout import Layout, found_at
 from .layouts.nfs import NFS, NFS240
 from .layouts.otb import OTB
+from .layouts.selection import Selection
 from .layouts.trackingnet import TRACKINGNET
 from .layouts.uav123 import UAV20L, UAV123
 from .layouts.video import VIDEO
@@ -41,18 +43,21 @@ LAYOUTS: tuple[Layout, ...] = (
 _PREFIXES = {layout.prefix: layout for layout in LAYOUTS}
 
 
-def open_dataset(spec: str | Path, allow_truncated: bool = False) -> Dataset:
+def open_dataset(
+    spec: str | Path, allow_truncated: bool = False, *, only: Iterable[str] = (), skip: Iterable[str] = ()
+) -> Dataset:
     """The sequences that `spec` names: PREFIX:PATH, such as got10k:/data/GOT-10k/val, or a path alone.
 
     Truth is read, and frames are listed but not opened. Without a prefix the layout is recognised. allow_truncated:
-    take JPEG files and videos that end early as they are. Raises InputError for an unknown prefix, and FootageError
-    where the data are not laid out as expected or not whole.
+    take JPEG files and videos that end early as they are. only: sequences by name, none for all; skip: those to leave
+    out; what is not taken may be damaged. Raises InputError for an unknown prefix or name, and where no sequence is
+    left, and FootageError where the data are not laid out as expected or not whole.
     """
     prefix, path = _split(str(spec))
     if not path.exists():
         raise FootageError(f"{path} does not exist; give the folder of a data set, as in got10k:/data/GOT-10k/val")
     layout = _PREFIXES[prefix] if prefix else _recognise(path)
-    return layout.read(path, allow_truncated)
+    return layout.read(path, allow_truncated, Selection(frozenset(only), frozenset(skip)))
 
 
 def _split(spec: str) -> tuple[str | None, Path]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..runtime.errors import FootageError, InputError
+from ..runtime.errors import FootageError
 from ..runtime.geometry import Box
 from .footage import DEFAULT_FPS, VideoFile
 from .images import read_image
@@ -206,13 +206,3 @@ class Dataset:
             if not sequence.name or {"/", "\\", "\0"} & set(sequence.name) or sequence.name.startswith("."):
                 raise FootageError(f"{self.root} holds a sequence whose name cannot be a file's: {sequence.name!r}")
             seen.add(sequence.name)
-
-    def only(self, names: Iterable[str]) -> Dataset:
-        """The data set with these of its sequences, in its own order. Raises InputError for a name that it lacks."""
-        wanted = set(names)
-        unknown = wanted - {sequence.name for sequence in self.sequences}
-        if unknown:
-            held = ", ".join(sequence.name for sequence in self.sequences[:8])
-            more = ", ..." if len(self.sequences) > 8 else ""
-            raise InputError(f"{self.root} has no sequence {', '.join(sorted(unknown))}; it holds {held}{more}")
-        return replace(self, sequences=tuple(s for s in self.sequences if s.name in wanted))

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..runtime.errors import BundleError
+from ..runtime.errors import BundleError, OutputError
 from ..runtime.files import whole_or_nothing
 from ..runtime.manifest import MANIFEST_NAME, SCHEMA, Manifest, to_json
 
@@ -44,9 +44,10 @@ def staging(out: Path) -> Iterator[Path]:
         if made:
             with contextlib.suppress(OSError):
                 out.rmdir()
-        if isinstance(error, OSError) and error.errno is not None:
+        cause = error.__cause__ if isinstance(error, OutputError) else error
+        if isinstance(cause, OSError) and cause.errno is not None:
             raise BundleError(
-                f"the bundle {out} cannot be written: {error.strerror}; nothing was left behind"
+                f"the bundle {out} cannot be written: {cause.strerror}; nothing was left behind"
             ) from error
         raise
 
@@ -54,7 +55,7 @@ def staging(out: Path) -> Iterator[Path]:
 def publish(out: Path, folder: Path, manifest: Manifest) -> None:
     """Make `folder`, inside `out`, the bundle: by one rename, last; then the files of the bundle before go.
 
-    The manifest's paths must be relative to `out`. Raises OSError; the old bundle then stays.
+    The manifest's paths must be relative to `out`. Raises OutputError, OSError; the old bundle then stays.
     """
     before = _files_of(out)
     folder.chmod(0o755)

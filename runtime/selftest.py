@@ -112,7 +112,7 @@ def _cell(box: np.ndarray, reference: Reference, row: int) -> int:
 
 
 def write_reference(path: Path, reference: Reference) -> None:
-    """Store as compressed .npz in one step. Raises OSError."""
+    """Store as compressed .npz in one step. Raises OutputError."""
     arrays = {f.name: getattr(reference, f.name) for f in dataclasses.fields(reference) if f.name != "kept"}
     arrays.update({f"kept_{i}": stage for i, stage in enumerate(reference.kept)})
     buffer = io.BytesIO()

@@ -41,7 +41,8 @@ def accuracy(
     ] = None,
     checkpoint: Checkpoint = None,
     peer: Annotated[
-        list[str] | None, typer.Option(metavar="NAME:PLACE", help="Another tracker, nano:FOLDER; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="[NAME=]KIND:PLACE", help="Another tracker, nano:FOLDER; may be repeated."),
     ] = None,
     results: Annotated[
         list[str] | None,
@@ -82,7 +83,7 @@ def accuracy(
     from .scores import score_runs
     from .table import accuracy_json, print_accuracy
 
-    found = open_dataset(dataset)
+    found = open_dataset(dataset, only=only or (), skip=skip or ())
     rules = protocol or protocol_of(found.name)
     options = RunOptions(
         dataset=whole_spec(dataset),
@@ -90,8 +91,6 @@ def accuracy(
         out=out,
         command=shlex.join(["ostrack-bench", *sys.argv[1:]]),
         starts=StartPlan(restart_every, rules is Protocol.VOT2020, jitter or ()),
-        only=tuple(only or ()),
-        skip=tuple(skip or ()),
         part=part or (1, 1),
         most_frames=frames,
         jobs=jobs,

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import BenchmarkError
-from ..bootstrap import Interval, over_frames, over_sequences
-from ..metrics import FIGURES, Protocol, SequenceScore
+from ..bootstrap import Interval, over_frames
+from ..metrics import FIGURES, SequenceScore
 from .merge import Runs, open_runs
+from .paired import frames_interval, sequence_weights, sequences_interval
 from .record import check_same_protocol
 from .scores import EntrantScores, Scored, score_entrant
 from .table import sequence_figure
@@ -30,9 +31,9 @@ class SequenceComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`figure` is the name in FIGURES; `a` and `b` are its means over the sequences that both finished, and the
-    intervals are those of a minus b. `left_out`: sequences that only one of them finished. `noise`: which of the two
-    have made-up weights."""
+    """`figure` is the name in FIGURES; `a` and `b` are its means over the sequences that both finished, under GOT10K
+    weighted by their frames as in its table, and the intervals are those of a minus b. `left_out`: sequences that only
+    one of them finished. `noise`: which of the two have made-up weights."""
 
     dataset: str
     figure: str
@@ -52,11 +53,16 @@ class _Side:
     name: str
     scores: EntrantScores
 
+    @property
+    def scored(self) -> dict[str, Scored]:
+        return {s.sequence.name: s for s in self.scores.sequences if s.scores}
+
 
 def compare_runs(folders: Sequence[Path], baseline: str | None = None, seed: int = 0) -> list[Comparison]:
     """Compare what run folders hold.
 
-    Two folders that share entrants: each of those in the first with itself in the second. Otherwise the folders are
+    Two folders with results of the same entrants on the same sequences: each of those entrants in the first with itself
+    in the second. Otherwise, as for two parts of one run, the folders are
     joined, and every entrant is compared with `baseline`, or with the first one. Raises BenchmarkError where there is
     nothing to compare, or where the folders do not go together.
     """
@@ -64,11 +70,11 @@ def compare_runs(folders: Sequence[Path], baseline: str | None = None, seed: int
         first, second = (open_runs([folder]) for folder in folders)
         shared = [e.name for e in first.entrants if e.name in {s.name for s in second.entrants}]
         if shared:
-            check_same_protocol(first.records[0], second.records[0], folders[1])
-            return [
-                _compare(first, _side(first, name, folders[0]), _side(second, name, folders[1]), seed)
-                for name in shared
-            ]
+            check_same_protocol(first.records[0], second.records[0], folders[0], folders[1])
+        sides = [(_side(first, name, folders[0]), _side(second, name, folders[1])) for name in shared]
+        found = [_compare(first, a, b, seed) for a, b in sides if a.scored.keys() & b.scored.keys()]
+        if found:
+            return found
     runs = open_runs(folders)
     names = [e.name for e in runs.entrants]
     chosen = runs.entrant(baseline).name if baseline is not None else names[0]
@@ -84,24 +90,24 @@ def _side(runs: Runs, name: str, folder: Path | None = None) -> _Side:
 
 
 def _compare(runs: Runs, a: _Side, b: _Side, seed: int) -> Comparison:
-    figure = sequence_figure(Protocol(runs.protocol))
-    found = {s.sequence.name: s for s in a.scores.sequences if s.scores}
-    other = {s.sequence.name: s for s in b.scores.sequences if s.scores}
+    figure = sequence_figure(runs.protocol)
+    found, other = a.scored, b.scored
     both = [name for name in found if name in other]
     if not both:
         raise BenchmarkError(f"{a.name} and {b.name} have no scored sequence in common; run both on the same ones")
     rows = [_row(found[name], other[name], figure, seed) for name in both]
     values = [[row.a for row in rows], [row.b for row in rows]]
     frames = [[per_frame(side[name], figure) for name in both] for side in (found, other)]
+    weights = sequence_weights([row.frames for row in rows], figure)
     return Comparison(
         dataset=runs.dataset,
         figure=figure,
         a_name=a.name,
         b_name=b.name,
-        a=float(np.mean(values[0])),
-        b=float(np.mean(values[1])),
-        over_sequences=over_sequences(*values, seed=seed),
-        over_frames=over_frames(*frames, seed=seed),
+        a=float(np.average(values[0], weights=weights)),
+        b=float(np.average(values[1], weights=weights)),
+        over_sequences=sequences_interval(values[0], values[1], weights, seed),
+        over_frames=frames_interval(frames[0], frames[1], weights, seed),
         sequences=tuple(rows),
         left_out=tuple(sorted(found.keys() ^ other.keys())),
         noise=tuple(side.name for side in (a, b) if not side.scores.entrant.trained),

@@ -40,6 +40,8 @@ def _notes(comparison: Comparison) -> list[str]:
     lines = [f"{name}: {NOISE}" for name in comparison.noise]
     if comparison.left_out:
         lines.append(f"left out, as only one of them finished: {', '.join(comparison.left_out)}")
+    if comparison.figure == "ao":
+        lines.append("sequences weigh by their scored frames, as GOT-10k pools the frames of all")
     lines.append(
         "paired bootstrap; over frames: these sequences, other moments; over sequences: others of the same kind; "
         "better or worse is said only where the interval leaves out 0"

@@ -171,13 +171,14 @@ def reference_entrant(bundle: Bundle, checkpoint: Path | None, name: str | None 
 
 
 def peer_entrant(text: str) -> Entrant:
-    """A peer from `NAME:PLACE`. Raises BenchmarkError where it cannot be made here."""
-    from ..peers import parse_peer
+    """A peer from `KIND:PLACE` or `NAME=KIND:PLACE`. Raises BenchmarkError where it cannot be made here."""
+    from ..peers import parse_peer, split_peer
 
     spec = parse_peer(text)
     identity = {Path(file).name: file_sha256(Path(file)) for file in spec.files}
-    kind, place = text.partition(":")[0], text.partition(":")[2]
-    record = EntrantRecord(kind, EntrantKind.PEER, "opencv", "", True, {"class": spec.class_name, **identity})
+    name, what = split_peer(text)
+    kind, _, place = what.partition(":")
+    record = EntrantRecord(name, EntrantKind.PEER, "opencv", "", True, {"class": spec.class_name, **identity})
     return Entrant(record, PeerFactory(f"{kind}:{Path(place).absolute() if place else ''}"))
 
 

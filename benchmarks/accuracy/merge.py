@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...runtime.errors import BenchmarkError
-from ..metrics import Anchor, AnchoredRun
+from ..metrics import Anchor, AnchoredRun, Protocol
 from .record import (
     EntrantRecord,
     RunRecord,
@@ -61,7 +61,7 @@ class Runs:
         return self.records[0].dataset.name
 
     @property
-    def protocol(self) -> str:
+    def protocol(self) -> Protocol:
         return self.records[0].dataset.protocol
 
     @property
@@ -118,10 +118,11 @@ def open_runs(folders: Sequence[Path]) -> Runs:
     records = [read_record(folder) for folder in folders]
     first = records[0]
     sequences, entrants = first.dataset.sequences, first.entrants
-    for folder, record in zip(folders[1:], records[1:], strict=True):
-        check_same_protocol(first, record, folder)
-        sequences = join_sequences(sequences, record.dataset.sequences, folder)
-        entrants = join_entrants(entrants, record.entrants, folder)
+    for i, (folder, record) in enumerate(zip(folders[1:], records[1:], strict=True), 1):
+        check_same_protocol(first, record, folders[0], folder)
+        before = " or ".join(map(str, folders[:i]))
+        sequences = join_sequences(sequences, record.dataset.sequences, before, folder)
+        entrants = join_entrants(entrants, record.entrants, before, folder)
     runs = Runs(tuple(folders), tuple(records), sequences, entrants)
     _check_truths(runs)
     return runs

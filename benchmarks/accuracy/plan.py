@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """`dataset`: see `open_dataset`; `protocol`: the name of the metrics; `only`: sequences by name, none for all;
-    `skip`: those to leave out; `part`: (2, 4) takes the second of every four; `most_frames`: only the first of every
-    sequence; `jobs` processes of `threads` CPU threads each (None: the cores shared out)."""
+    """`dataset`: see `open_dataset`; `protocol`: the name of the metrics; `part`: (2, 4) takes the second of every
+    four; `most_frames`: only the first of every sequence; `jobs` processes of `threads` CPU threads each (None: the
+    cores shared out)."""
 
     dataset: str
     protocol: str
     out: Path
     command: str
     starts: StartPlan
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
     part: tuple[int, int] = (1, 1)
     most_frames: int | None = None
     jobs: int = 1
@@ -39,15 +36,9 @@ class RunOptions:
 
 
 def choose_sequences(dataset: Dataset, options: RunOptions) -> list[Annotated]:
-    """Those asked for, in the data set's order. Raises BenchmarkError for a name that it does not have."""
-    names = {s.name for s in dataset.sequences}
-    for name in (*options.only, *options.skip):
-        if name not in names:
-            raise BenchmarkError(f"{dataset.root} has no sequence {name!r}; it has {_some(sorted(names))}")
-    wanted = set(options.only) or names
-    chosen = [s for s in dataset.sequences if s.name in wanted and s.name not in options.skip]
+    """The run's part of the data set, in its order. Raises BenchmarkError where that is none."""
     number, parts = options.part
-    chosen = chosen[number - 1 :: parts]
+    chosen = list(dataset.sequences[number - 1 :: parts])
     if not chosen:
         raise BenchmarkError(f"no sequence of {dataset.root} is left to run; take fewer away")
     return chosen
@@ -72,8 +63,3 @@ def truth_of(sequence: Annotated, options: RunOptions) -> Truth:
             for anchor in place_anchors(boxes, absent):
                 anchors[anchor.frame] = -1 if anchor.backward else 1
     return Truth(boxes, absent, anchors)
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -15,11 +15,14 @@ from pathlib import Path
 from ...runtime.errors import BenchmarkError, BundleError
 from ...runtime.manifest import from_json
 from ..machine import Machine
+from ..metrics import Protocol
 from ..output import write_json
 from .starts import StartPlan
 
 SCHEMA = 1
 RECORD_NAME = "run.json"
+NAMING = "--name NAME for the bundle, --peer NAME=KIND:PLACE, --results NAME=DIR"
+"""How entrants are told apart on the command line."""
 
 
 class EntrantKind(str, Enum):
@@ -64,7 +67,7 @@ class DatasetRecord:
 
     name: str
     spec: str
-    protocol: str
+    protocol: Protocol
     most_frames: int | None
     sequences: tuple[SequenceRecord, ...]
     origin: int = 0
@@ -126,8 +129,11 @@ def continue_record(old: RunRecord, new: RunRecord, folder: Path) -> RunRecord:
     )
 
 
-def check_same_protocol(old: RunRecord, new: RunRecord, where: Path) -> None:
-    """Raises BenchmarkError unless both took the same data set, starts and number of frames."""
+def check_same_protocol(old: RunRecord, new: RunRecord, where: Path, other: Path | None = None) -> None:
+    """Raises BenchmarkError unless both took the same data set, metrics, starts and number of frames.
+
+    where: the folder of `old`; other: that of `new`, None where it is to go into the same one.
+    """
     pairs = (
         ("data set", old.dataset.name, new.dataset.name),
         ("metrics", old.dataset.protocol, new.dataset.protocol),
@@ -135,37 +141,48 @@ def check_same_protocol(old: RunRecord, new: RunRecord, where: Path) -> None:
         ("starts", old.starts.sentence, new.starts.sentence),
     )
     for what, before, now in pairs:
+        if before != now and other is not None:
+            raise BenchmarkError(
+                f"{where} and {other} hold runs with other {what} ({before} and {now}); give one alone"
+            )
         if before != now:
             raise BenchmarkError(f"{where} holds a run with other {what} ({before}, not {now}); give another folder")
 
 
 def join_sequences(
-    old: tuple[SequenceRecord, ...], new: tuple[SequenceRecord, ...], where: Path
+    old: tuple[SequenceRecord, ...], new: tuple[SequenceRecord, ...], where: Path | str, other: Path | None = None
 ) -> tuple[SequenceRecord, ...]:
-    """Both runs' sequences. Raises BenchmarkError where one has another number of frames or category in each."""
+    """Both runs' sequences; where, other: as for `check_same_protocol`.
+
+    Raises BenchmarkError where one has another number of frames or category in each.
+    """
     found = {s.name: s for s in old}
     for sequence in new:
         before = found.setdefault(sequence.name, sequence)
         if before != sequence:
             raise BenchmarkError(
-                f"{where} holds {sequence.name} with {before.frames} frames of category {before.category}, and not "
-                f"{sequence.frames} of {sequence.category}: it is another sequence; give another folder"
+                f"{where} holds {sequence.name} with {before.frames} frames of category {before.category}, and "
+                f"{'not' if other is None else other} {sequence.frames} of {sequence.category}: "
+                "it is another sequence; give another folder"
             )
     return tuple(found.values())
 
 
 def join_entrants(
-    old: tuple[EntrantRecord, ...], new: tuple[EntrantRecord, ...], where: Path
+    old: tuple[EntrantRecord, ...], new: tuple[EntrantRecord, ...], where: Path | str, other: Path | None = None
 ) -> tuple[EntrantRecord, ...]:
-    """Both runs' entrants. Raises BenchmarkError where one name stands for two trackers."""
+    """Both runs' entrants; where, other: as for `check_same_protocol`.
+
+    Raises BenchmarkError where one name stands for two trackers.
+    """
     found = {e.name: e for e in old}
     for entrant in new:
         before = found.setdefault(entrant.name, entrant)
         if before != entrant:
             keys = sorted({*before.identity, *entrant.identity})
-            other = [k for k in keys if before.identity.get(k) != entrant.identity.get(k)]
-            raise BenchmarkError(
-                f"{where} holds another {entrant.name} (other {', '.join(other) or 'kind'}); "
-                "give another folder, or another name with --name"
-            )
+            changed = [k for k in keys if before.identity.get(k) != entrant.identity.get(k)]
+            reason = f"another {entrant.name} (other {', '.join(changed) or 'kind'})"
+            if other is not None:
+                raise BenchmarkError(f"{where} holds {reason} than {other}; give two folders alone to compare them")
+            raise BenchmarkError(f"{where} holds {reason}; give another folder, or another name ({NAMING})")
     return tuple(found.values())

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from ... import __version__
 from ...runtime.errors import BenchmarkError, OutputError
 from ..machine import physical_cores, read_machine
+from ..metrics import Protocol
 from .entrants import Entrant
 from .external import read_given, store_given
 from .plan import RunOptions, choose_sequences, frame_count, truth_of
 from .pool import Failure, run_tasks
 from .progress import frame_progress
 from .record import (
+    NAMING,
     RECORD_NAME,
     SCHEMA,
     DatasetRecord,
@@ -75,7 +77,7 @@ def run_accuracy(
     names = [record.name for record in records]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
-        raise BenchmarkError(f"two entrants are called {', '.join(twice)}; give them other names with --name")
+        raise BenchmarkError(f"two entrants are called {', '.join(twice)}; give them other names: {NAMING}")
     threads = options.threads or max(1, physical_cores() // options.jobs)
     record = open_folder(options, dataset, sequences, records, threads)
     for one in given:
@@ -112,7 +114,7 @@ def open_folder(
         dataset=DatasetRecord(
             name=dataset.name,
             spec=options.dataset,
-            protocol=options.protocol,
+            protocol=Protocol(options.protocol),
             most_frames=options.most_frames,
             sequences=tuple(SequenceRecord(s.name, s.category, frame_count(s, options)) for s in sequences),
             origin=sequences[0].origin,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..metrics import Protocol, SequenceScore, Summary, score, score_anchored, summarise
+from ..metrics import NothingToScoreError, Protocol, SequenceScore, Summary, score, score_anchored, summarise
 from .merge import Runs, Track
 from .record import EntrantRecord, SequenceRecord
 from .store import Truth
@@ -16,11 +16,12 @@ from .store import Truth
 @dataclass(frozen=True, eq=False)
 class Scored:
     """One sequence of one entrant: `scores` holds one per seed, in the order of `tracks`; none where the truth is
-    hidden."""
+    hidden, or where no frame has one that counts: `unscoreable`."""
 
     sequence: SequenceRecord
     tracks: tuple[Track, ...]
     scores: tuple[SequenceScore, ...]
+    unscoreable: bool = False
 
     def figure(self, name: str) -> float | None:
         """The mean over the seeds; None where nothing was scored or the protocol has no such figure."""
@@ -55,7 +56,7 @@ def score_runs(runs: Runs) -> list[EntrantScores]:
 
 def score_entrant(runs: Runs, entrant: EntrantRecord) -> EntrantScores:
     """Raises BenchmarkError for damaged results."""
-    protocol = Protocol(runs.protocol)
+    protocol = runs.protocol
     sequences = tuple(_scored(runs, entrant, protocol))
     scores = [s for sequence in sequences for s in sequence.scores]
     seconds = [track.update_seconds for sequence in sequences for track in sequence.tracks]
@@ -72,14 +73,20 @@ def _scored(runs: Runs, entrant: EntrantRecord, protocol: Protocol) -> Iterator[
         tracks = tuple(runs.tracks(entrant.name, sequence))
         if tracks:
             truth = runs.truth(sequence.name)
-            hidden = len(truth.boxes) < sequence.frames
-            scores = () if hidden else tuple(score_track(t, truth, protocol, sequence.category) for t in tracks)
-            yield Scored(sequence, tracks, scores)
+            if len(truth.boxes) < sequence.frames:
+                yield Scored(sequence, tracks, ())
+                continue
+            try:
+                scores = tuple(score_track(t, truth, protocol, sequence.category) for t in tracks)
+            except NothingToScoreError:
+                yield Scored(sequence, tracks, (), unscoreable=True)
+            else:
+                yield Scored(sequence, tracks, scores)
 
 
 def score_track(track: Track, truth: Truth, protocol: Protocol, category: str | None = None) -> SequenceScore:
     """Frames in which the tracker was put on the truth again are left out, but for the first, which the protocol counts
-    or not. Raises BenchmarkError where no frame can be scored."""
+    or not. Raises NothingToScoreError where no frame can be scored."""
     if protocol is Protocol.VOT2020 and track.runs:
         return score_anchored(
             truth.boxes, truth.absent, list(track.runs), size=track.size, name=track.sequence, category=category

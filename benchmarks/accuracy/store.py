@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import struct
+import tokenize
 import zipfile
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import numpy as np
@@ -14,7 +20,15 @@ import numpy as np
 from ...runtime.errors import BenchmarkError
 from ...runtime.files import whole_or_nothing
 
-_DAMAGE = (ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile)
+T = TypeVar("T")
+
+_DAMAGE = (
+    *(ValueError, KeyError, IndexError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
+    # What zipfile says to a method of compression that it does not know, and to a member marked as encrypted.
+    *(NotImplementedError, RuntimeError, OSError),
+)
+"""What numpy and zipfile raise for a file with a wrong byte, depending on which one it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,23 +93,18 @@ def write_trajectory(path: Path, trajectory: Trajectory) -> None:
 
 def read_trajectory(path: Path) -> Trajectory:
     """Raises FileNotFoundError where it was never written, BenchmarkError where it is damaged or cannot be read."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            found = Trajectory(
-                int(arrays["first"]),
-                bool(arrays["backward"]),
-                (int(arrays["size"][0]), int(arrays["size"][1])),
-                arrays["boxes"],
-                arrays["scores"],
-                arrays["seconds"],
-                json.loads(str(arrays["engine"])),
-            )
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise BenchmarkError(f"{path} cannot be read: {error.strerror}") from None
-    except _DAMAGE as error:
-        raise _damaged(path, error) from None
+    found = _read(
+        path,
+        lambda arrays: Trajectory(
+            int(arrays["first"]),
+            bool(arrays["backward"]),
+            (int(arrays["size"][0]), int(arrays["size"][1])),
+            arrays["boxes"],
+            arrays["scores"],
+            arrays["seconds"],
+            json.loads(str(arrays["engine"])),
+        ),
+    )
     n = len(found.boxes)
     if found.boxes.shape != (n, 4) or found.scores.shape != (n,) or found.seconds.shape != (n,) or not n:
         raise _damaged(path, "its arrays are of different lengths")
@@ -117,14 +126,9 @@ def read_truth(folder: Path, sequence: str) -> Truth:
     """Raises BenchmarkError where it is missing or damaged."""
     path = truth_file(folder, sequence)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Truth(arrays["truth"], arrays["absent"], arrays["anchors"])
+        return _read(path, lambda arrays: Truth(arrays["truth"], arrays["absent"], arrays["anchors"]))
     except FileNotFoundError:
         raise BenchmarkError(f"{path} is missing from the run; run the same command again to complete it") from None
-    except OSError as error:
-        raise BenchmarkError(f"{path} cannot be read: {error.strerror}") from None
-    except _DAMAGE as error:
-        raise _damaged(path, error) from None
 
 
 def same_truth(one: Truth, other: Truth) -> bool:
@@ -133,6 +137,20 @@ def same_truth(one: Truth, other: Truth) -> bool:
         and np.array_equal(one.absent, other.absent)
         and np.array_equal(one.anchors, other.anchors)
     )
+
+
+def _read(path: Path, make: Callable[[Any], T]) -> T:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return make(arrays)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from None
 
 
 def _write(path: Path, **arrays: np.ndarray | np.generic) -> None:

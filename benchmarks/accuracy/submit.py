@@ -17,7 +17,7 @@ def write_submission(runs: Runs, entrant: str | None, kind: ResultFormat | None,
 
     entrant: may be None where there is only one; kind: the data set's own by default, VOT's trajectories where the run
     started from anchors. Several seeds become repetitions where the format has them. Raises BenchmarkError where a
-    sequence is not finished, and what the formats raise.
+    sequence is not finished or cut short, where a folder is named as a zip file, and what the formats raise.
     """
     names = [e.name for e in runs.entrants]
     if entrant is None and len(names) > 1:
@@ -25,6 +25,15 @@ def write_submission(runs: Runs, entrant: str | None, kind: ResultFormat | None,
     name = runs.entrant(names[0] if entrant is None else entrant).name
     if runs.starts.restart_every is not None:
         raise BenchmarkError("the trackers were put on the truth again and again; no server takes such results")
+    if any(record.dataset.most_frames is not None for record in runs.records):
+        most = runs.records[0].dataset.most_frames
+        raise BenchmarkError(
+            f"the run was cut with --frames {most}, and whole sequences are wanted; run it again without"
+        )
+    chosen = kind or _FORMATS.get(runs.dataset, ResultFormat.LASOT)
+    if (runs.starts.anchored or not chosen.is_zip) and out.suffix.lower() == ".zip":
+        whose = "VOT" if runs.starts.anchored else chosen
+        raise BenchmarkError(f"the toolkit of {whose} takes a folder of files, and {out} is named as a zip file")
     tracks = {s.name: runs.tracks(name, s) for s in runs.sequences}
     missing = [sequence for sequence, found in tracks.items() if len(found) < max(1, len(runs.starts.seeds))]
     if missing:
@@ -38,7 +47,6 @@ def write_submission(runs: Runs, entrant: str | None, kind: ResultFormat | None,
         for sequence, found in tracks.items():
             write_vot_runs(out, sequence, found[0].runs)
         return len(tracks)
-    chosen = kind or _FORMATS.get(runs.dataset, ResultFormat.LASOT)
     repeated = {sequence: [Track(t.boxes, t.seconds) for t in found] for sequence, found in tracks.items()}
     write_results(out, repeated, chosen, origin=runs.records[0].dataset.origin)
     return len(tracks)

@@ -12,7 +12,7 @@ from rich.table import Table
 from ...runtime.manifest import to_json
 from ..metrics import FIGURES, Protocol, main_figure
 from .merge import Runs
-from .record import EntrantRecord
+from .record import EntrantKind, EntrantRecord
 from .scores import EntrantScores
 
 _COLUMNS = {
@@ -49,9 +49,15 @@ def print_accuracy(runs: Runs, scores: Sequence[EntrantScores], console: Console
 def notes(runs: Runs, scores: Sequence[EntrantScores]) -> list[str]:
     """What a reader has to know of the figures, the noise of untrained weights first."""
     lines = [f"{s.entrant.name}: {NOISE}" for s in scores if not s.entrant.trained]
-    hidden = [s.entrant.name for s in scores if s.sequences and s.summary is None]
+    hidden = [s.entrant.name for s in scores if s.summary is None and any(not q.unscoreable for q in s.sequences)]
     if hidden:
         lines.append(f"{', '.join(hidden)}: the truth is hidden, the benchmark's server has to score the results")
+    empty = dict.fromkeys(q.sequence.name for s in scores for q in s.sequences if q.unscoreable)
+    if empty:
+        lines.append(f"left out, as no frame has a truth to score by: {_some(list(empty))}")
+    lines += _unequal(runs, scores)
+    if runs.protocol is Protocol.VOT2020 and any(s.summary and "eao" not in s.summary.figures for s in scores):
+        lines.append(f"no {FIGURES['eao'].title}: {FIGURES['eao'].meaning}")
     own = dict.fromkeys(name for s in scores if s.summary for name in s.summary.figures if name not in _LEFT_OUT)
     lines += [f"{FIGURES[name].title}: {FIGURES[name].meaning}" for name in own]
     sides = {(r.jobs, r.threads) for r in runs.records}
@@ -60,11 +66,31 @@ def notes(runs: Runs, scores: Sequence[EntrantScores]) -> list[str]:
     return lines
 
 
+def _unequal(runs: Runs, scores: Sequence[EntrantScores]) -> list[str]:
+    """Who has which sequences, where the rows of the table are over different ones."""
+    names = [{q.sequence.name for q in s.sequences} for s in scores]
+    lines = []
+    if any(one != names[0] for one in names):
+        counts = ", ".join(f"{s.entrant.name} {len(s.sequences)}" for s in scores)
+        lines.append(
+            f"finished sequences: {counts}; each row is over its own, the report is over those that all have in common"
+        )
+    for s, have in zip(scores, names, strict=True):
+        missing = [q.name for q in runs.sequences if q.name not in have]
+        if missing and s.entrant.kind is EntrantKind.RESULTS:
+            lines.append(f"{s.entrant.name}: no results of {_some(missing)}")
+    return lines
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def accuracy_json(runs: Runs, scores: Sequence[EntrantScores]) -> dict[str, Any]:
     """Every figure: per entrant, and per entrant and sequence."""
     return {
         "dataset": runs.dataset,
-        "protocol": runs.protocol,
+        "protocol": str(runs.protocol),
         "starts": to_json(runs.starts),
         "machines": [to_json(record.machine) for record in runs.records],
         "commands": [command for record in runs.records for command in record.commands],
@@ -107,7 +133,7 @@ def _summary(runs: Runs, scores: Sequence[EntrantScores]) -> Table:
 
 
 def _by_sequence(runs: Runs, scores: Sequence[EntrantScores]) -> Table:
-    figure = sequence_figure(Protocol(runs.protocol))
+    figure = sequence_figure(runs.protocol)
     table = make_table(FIGURES[figure].title, "frames", *(_name(s.entrant) for s in scores))
     for sequence in runs.sequences:
         found = [s.of(sequence.name) for s in scores]

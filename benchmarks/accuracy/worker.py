@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic
 
-from ...runtime.errors import OSTrackEdgeError
+from ...runtime.errors import OSTrackEdgeError, OutputError
 from .entrants import Entrant, Follower
 from .follow import FrameSource, follow
 from .starts import Start
@@ -83,6 +83,8 @@ class Runner:
             return self._say(Failed(": ".join([type(error).__name__, *first])))
         try:
             write_trajectory(task.path, trajectory)
+        except OutputError as error:
+            return self._say(Failed(str(error), fatal=True))
         except OSError as error:
             return self._say(Failed(f"{task.path} cannot be written: {error.strerror or error}", fatal=True))
         return self._say(Done())

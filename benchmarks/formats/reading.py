@@ -52,16 +52,6 @@ class Results:
         """The first file of a sequence, for a sentence."""
         return self.source.where(self.files[sequence][0])
 
-    def check_complete(self) -> None:
-        """Raise BenchmarkError where a sequence has no result."""
-        if self.missing:
-            shown = ", ".join(self.missing[:5]) + (", ..." if len(self.missing) > 5 else "")
-            total = len(self.missing) + len(self.files)
-            raise BenchmarkError(
-                f"{self.source.path} lacks {len(self.missing)} of {total} sequences: {shown}; looked for NAME.txt and "
-                "NAME_001.txt there and in the folders below"
-            )
-
     def _seconds(self, sequence: str) -> np.ndarray | None:
         """float64 [N, R] from the file of times beside the results, in `times/` beside them, or None."""
         first = self.files[sequence][0]

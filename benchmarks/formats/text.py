@@ -14,6 +14,10 @@ _VOT_MARKS = (0.0, 1.0, 2.0)
 """What VOT writes instead of a box: nothing known, initialised here, failed here."""
 
 
+_FARTHEST = 1e9
+"""Pixels; what lies farther away is no box, and its area could be no number."""
+
+
 def parse_boxes(text: str, where: str) -> np.ndarray:
     """The boxes of a result file, one per line: float64 [N, 4], x, y, width, height, as the file counts pixels.
 
@@ -55,7 +59,7 @@ def format_seconds(columns: list[np.ndarray]) -> str:
 
 def _parse_box(line: str, where: str) -> list[float]:
     numbers = _numbers(line)
-    if numbers is not None and not np.isinf(numbers).any():
+    if numbers is not None and not any(abs(number) > _FARTHEST for number in numbers):
         if len(numbers) == 4:
             return numbers
         if len(numbers) == 8:

@@ -46,7 +46,7 @@ def write_results(
     in the GOT10K format alone. origin: what the benchmark counts the first pixel as, 0 or 1. A zip appears whole or not
     at all, a folder is made and each of its files replaced whole.
 
-    Raises BenchmarkError for what the format cannot hold, OutputError for a place that cannot be written, OSError for a
+    Raises BenchmarkError for what the format cannot hold, OutputError for a place that cannot be written, or a
     disk that is full.
     """
     if not tracks:

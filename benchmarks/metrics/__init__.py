@@ -9,7 +9,7 @@ from .boxes import centre_errors, clip_as_got10k, clip_to_frame, iou, repeat_inv
 from .curves import Curve
 from .figures import FIGURES, Figure, main_figure
 from .protocols import Protocol, protocol_of
-from .sequence import SequenceScore, score, score_anchored
+from .sequence import NothingToScoreError, SequenceScore, score, score_anchored
 from .summary import Summary, summarise
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "AnchoredRun",
     "Curve",
     "Figure",
+    "NothingToScoreError",
     "Protocol",
     "RunScore",
     "SequenceScore",

@@ -46,6 +46,13 @@ class Curve:
         return float((values[1:] + values[:-1]).sum() / (2 * (len(values) - 1)))
 
 
+def trapezoid_weights(count: int) -> np.ndarray:
+    """float64 [count], of sum 1: what each threshold counts in `Curve.area`, the first and the last by half."""
+    weights = np.ones(count)
+    weights[[0, -1]] = 0.5
+    return weights / (count - 1)
+
+
 def above(values: np.ndarray, thresholds: tuple[float, ...], frames: int) -> Curve:
     """The share of `frames` with a value strictly above each threshold; values: float64 [N], NaN is a miss."""
     return _curve((values[:, None] > np.asarray(thresholds)).sum(axis=0), thresholds, frames)

@@ -40,7 +40,7 @@ FIGURES = {
     "miou": Figure("mIoU", "mean IoU of each sequence's frames with a target, averaged over the sequences"),
     "accuracy": Figure("accuracy", "mean overlap before failure, over all runs from the anchors"),
     "robustness": Figure("robustness", "share of frames tracked before failure, over all runs from the anchors"),
-    "eao": Figure("EAO", "expected average overlap of runs of 115 to 755 frames"),
+    "eao": Figure("EAO", "expected average overlap of runs of 115 to 755 frames; left out where no run is that long"),
 }
 
 _MAIN = {Protocol.GOT10K: "ao", Protocol.ITB: "miou", Protocol.VOT2020: "eao"}

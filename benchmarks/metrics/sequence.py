@@ -9,8 +9,12 @@ import numpy as np
 from ...runtime.errors import BenchmarkError
 from .anchors import Anchor, AnchoredRun, RunScore, score_anchored_runs
 from .boxes import centre_errors, clip_as_got10k, iou, repeat_invalid, valid
-from .curves import OVERLAPS, Curve, above, within
+from .curves import OVERLAPS, Curve, above, trapezoid_weights, within
 from .protocols import RULES, Protocol, Rules
+
+
+class NothingToScoreError(BenchmarkError):
+    """No frame of the sequence has a truth that the protocol counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +43,13 @@ class SequenceScore:
     def success_per_frame(self) -> np.ndarray:
         """float64 [frames]: the share of the success curve's thresholds below each frame's IoU; 0 for a miss.
 
-        Their mean is `success_auc` (but for TrackingNet's trapezoids): what a resampling of frames resamples.
+        Under TRACKINGNET thresholds weigh as by the trapezoid rule. Their mean is `success_auc`: what a resampling of
+        frames resamples.
         """
         counted = self.iou[np.isfinite(self.iou)]
-        passed = (counted[:, None] > np.asarray(OVERLAPS)).mean(axis=1)
+        count = len(OVERLAPS)
+        weights = trapezoid_weights(count) if RULES[self.protocol].by_trapezoid else np.full(count, 1 / count)
+        passed = (counted[:, None] > np.asarray(OVERLAPS)) @ weights
         return np.concatenate([passed, np.zeros(self.frames - len(passed))])
 
 
@@ -62,7 +69,8 @@ def score(
     annotated. absent: bool [N], the target is out of view or fully covered. size: width and height of the frames, which
     GOT10K and VOT2020 need. Under VOT2020 it is one run from the first frame; see `score_anchored` for all.
 
-    Raises BenchmarkError for arrays of different lengths, for hidden truths, and where no frame can be scored.
+    Raises BenchmarkError for arrays of different lengths and for hidden truths, NothingToScoreError where no frame can
+    be scored.
     """
     where = f"{name}: " if name else ""
     rules = RULES[protocol]
@@ -83,7 +91,7 @@ def score(
     seen[0] &= rules.first_counts
     frames = len(truth) - (not rules.first_counts) if rules.counts_absent else int(seen.sum())
     if not seen.any():
-        raise BenchmarkError(f"{where}no frame of {len(truth)} has a truth to score by")
+        raise NothingToScoreError(f"{where}no frame of {len(truth)} has a truth to score by")
     return _assembled(name, category, protocol, frames, seen, overlaps, errors)
 
 

@@ -36,7 +36,8 @@ def summarise(
 
     GOT10K pools the frames of all sequences for AO, SR and the success curve, and averages over classes for mAO and mSR
     where every sequence has one. VOT2020 weighs accuracy by tracked frames and robustness by sequence length;
-    eao_lengths: the run lengths between which EAO is averaged. protocol: what the scores must have been made under.
+    eao_lengths: the run lengths between which EAO is averaged; it is left out
+    where no run is longer than the first of them. protocol: what the scores must have been made under.
 
     Raises BenchmarkError where there is none, or where they are of several protocols.
     """
@@ -85,4 +86,8 @@ def _vot(scores: Sequence[SequenceScore], lengths: tuple[int, int], curves: dict
     accuracy, robustness = accuracy_robustness(runs, [score.length for score in scores])
     curve = expected_overlap(runs, high)
     curves["eao"] = Curve(tuple(map(float, range(high))), tuple(curve.tolist()))
-    return {"accuracy": accuracy, "robustness": robustness, "eao": eao_figure(curve, low, high)}
+    figures = {"accuracy": accuracy, "robustness": robustness}
+    # Lengths that no run reached count as 0: nothing but zeros would be averaged, or what failures leave.
+    if any(len(run.overlaps) > low for of_sequence in runs for run in of_sequence):
+        figures["eao"] = eao_figure(curve, low, high)
+    return figures

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..accuracy.compare import per_frame
+from ..accuracy.paired import frames_interval, sequence_weights, sequences_interval
 from ..accuracy.record import EntrantKind
 from ..accuracy.scores import EntrantScores, Scored
-from ..bootstrap import Interval, over_frames, over_sequences
+from ..bootstrap import Interval
 from .content import Difference
 
 
 def find_differences(shown: Sequence[EntrantScores], common: set[str], figure: str) -> tuple[Difference, ...]:
     """Every entrant against the PyTorch reference, or against the first entrant where that was not run.
 
-    Over the sequences `common` to all and over their frames, in `figure` of each sequence. With one sequence alone
+    Over the sequences `common` to all and over their frames, in `figure` of each sequence,
+    which under GOT10K weigh by their frames. With one sequence alone
     there is no interval over sequences.
     """
     scored = [scores for scores in shown if scores.summary is not None]
@@ -40,9 +42,12 @@ def find_differences(shown: Sequence[EntrantScores], common: set[str], figure: s
 
 
 def _intervals(one: Sequence[Scored], other: Sequence[Scored], figure: str) -> Iterator[Interval]:
+    weights = sequence_weights([scored.scores[0].frames for scored in one], figure)
     if len(one) > 1:
-        yield over_sequences(*([_figure(scored, figure) for scored in side] for side in (one, other)))
-    yield over_frames(*([per_frame(scored, figure) for scored in side] for side in (one, other)))
+        values = [[_figure(scored, figure) for scored in side] for side in (one, other)]
+        yield sequences_interval(values[0], values[1], weights)
+    frames = [[per_frame(scored, figure) for scored in side] for side in (one, other)]
+    yield frames_interval(frames[0], frames[1], weights)
 
 
 def _figure(scored: Scored, figure: str) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ...datasets.registry import open_dataset
 from ...datasets.sequence import Dataset
 from ...datasets.sequence import Sequence as Annotated
-from ...runtime.errors import FootageError
+from ...runtime.errors import FootageError, InputError
 from ..accuracy.merge import Runs
 from ..accuracy.scores import EntrantScores
 from ..accuracy.store import Truth
@@ -48,7 +48,8 @@ def illustrate(runs: Runs, shown: Sequence[EntrantScores], each: int, places: Ma
     choices = choose_moments(overlaps, each)
     if not choices:
         return ()
-    footage = {s.name: s for s in _open(runs.records[0].dataset.spec).sequences}
+    names = {choice.sequence for choice in choices}
+    footage = {s.name: s for s in _open(runs.records[0].dataset.spec, names).sequences}
     # In the order of the footage: a video goes back only by decoding it again from its beginning.
     order = sorted(range(len(choices)), key=lambda i: (choices[i].sequence, choices[i].frame))
     pictures = {i: _draw(choices[i], footage, truths, boxes, places) for i in order}
@@ -76,10 +77,11 @@ def overlaps_by_frame(boxes: np.ndarray, truth: Truth) -> np.ndarray:
     return overlaps
 
 
-def _open(spec: str) -> Dataset:
+def _open(spec: str, names: Iterable[str]) -> Dataset:
     try:
-        return open_dataset(spec)
-    except FootageError as error:
+        # A sequence that the run left out may be damaged.
+        return open_dataset(spec, only=names)
+    except (FootageError, InputError) as error:
         raise FootageError(
             f"the report's pictures need the footage: {error}; or leave them out: --pictures 0"
         ) from None

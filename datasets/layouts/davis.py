@@ -16,6 +16,7 @@ from ..images import image_names, read_image
 from ..sequence import Dataset, ImageFrames, Sequence
 from .layout import Layout, found_at, image_frames, not_annotated, read_names, subfolders
 from .regions import mask_box
+from .selection import Selection
 
 _FPS = 24.0
 
@@ -33,7 +34,7 @@ def _recognises(root: Path) -> bool:
     return (root / "JPEGImages").is_dir() and (root / "Annotations").is_dir()
 
 
-def _read(root: Path, allow_truncated: bool) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
     if not _recognises(root):
         raise FootageError(f"{root} is not laid out as DAVIS: looked for {_WANTED}, {found_at(root)}")
     level = next((name for name in _RESOLUTIONS if (root / "Annotations" / name).is_dir()), "")
@@ -43,9 +44,17 @@ def _read(root: Path, allow_truncated: bool) -> Dataset:
     if not names:
         raise FootageError(f"{masks} holds no sequences: looked for {_WANTED}, {found_at(masks)}")
     images = root / "JPEGImages" / level
-    return Dataset(
-        "davis", root, tuple(s for name in names for s in _sequences(images / name, masks / name, allow_truncated))
-    )
+    opened = [name for name in names if _may_hold(name, selection)]
+    read = [(name, s) for name in opened for s in _sequences(images / name, masks / name, allow_truncated)]
+    chosen = selection.choose(root, read, lambda item: (item[1].name, item[0]), known=names)
+    return Dataset("davis", root, tuple(sequence for _, sequence in chosen))
+
+
+def _may_hold(name: str, selection: Selection) -> bool:
+    """Whether a folder may hold a wanted object; its own name stands for all of them, which only its masks tell."""
+    if name in selection.skip:
+        return False
+    return not selection.only or any(wanted == name or wanted.startswith(f"{name}_") for wanted in selection.only)
 
 
 def _sequences(images: Path, masks: Path, allow_truncated: bool) -> list[Sequence]:

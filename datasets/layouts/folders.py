@@ -13,6 +13,7 @@ from ..footage import DEFAULT_FPS
 from ..images import image_names
 from ..sequence import Dataset, Sequence
 from .layout import Layout, check_lengths, found_at, image_frames, not_annotated, read_truth, subfolders
+from .selection import Selection
 
 _FPS = 30.0
 """TNL2K and ITB are videos at about this rate; neither says more."""
@@ -32,7 +33,6 @@ def _sequence(
     truth = read_truth(folder / TRUTH_NAME)
     frames = image_frames(images, allow_truncated)
     check_lengths(frames, truth, folder / TRUTH_NAME)
-    # `absolute`: a folder given as "." has no name of its own.
     return Sequence(folder.absolute().name, dataset, category, frames, truth, not_annotated(truth), fps=fps)
 
 
@@ -47,10 +47,12 @@ def _recognises_folders(root: Path) -> bool:
     return any(_has_truth(f) and image_names(_images(f)) for f in [root, *subfolders(root)])
 
 
-def _read_folders(root: Path, allow_truncated: bool) -> Dataset:
+def _read_folders(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
     folders = [root] if _has_truth(root) else [f for f in subfolders(root) if _has_truth(f) or image_names(_images(f))]
     if not folders:
         raise FootageError(f"{root} holds no sequences: looked for {_FOLDERS_WANTED}, {found_at(root)}")
+    # `absolute`: a folder given as "." has no name of its own.
+    folders = selection.choose(root, folders, lambda f: f.absolute().name)
     return Dataset(
         "folders",
         root,
@@ -65,10 +67,11 @@ def _recognises_tnl2k(root: Path) -> bool:
     return any(_has_truth(child) and (child / "imgs").is_dir() for child in subfolders(root))
 
 
-def _read_tnl2k(root: Path, allow_truncated: bool) -> Dataset:
+def _read_tnl2k(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
     folders = [child for child in subfolders(root) if (child / "imgs").is_dir()]
     if not folders:
         raise FootageError(f"{root} is not laid out as TNL2K: looked for {_TNL2K_WANTED}, {found_at(root)}")
+    folders = selection.choose(root, folders, lambda f: f.name)
     return Dataset(
         "tnl2k", root, tuple(_sequence(f, f / "imgs", "tnl2k", None, _FPS, allow_truncated) for f in folders)
     )
@@ -81,10 +84,11 @@ def _recognises_itb(root: Path) -> bool:
     return any(_has_truth(f) and image_names(f) for child in subfolders(root)[:3] for f in subfolders(child)[:1])
 
 
-def _read_itb(root: Path, allow_truncated: bool) -> Dataset:
+def _read_itb(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
     folders = [f for child in subfolders(root) for f in subfolders(child) if _has_truth(f) or image_names(f)]
-    if not folders:
+    if not any(map(_has_truth, folders)):
         raise FootageError(f"{root} is not laid out as ITB: looked for {_ITB_WANTED}, {found_at(root)}")
+    folders = selection.choose(root, folders, lambda f: f.name)
     return Dataset("itb", root, tuple(_sequence(f, f, "itb", f.parent.name, _FPS, allow_truncated) for f in folders))
 
 

@@ -20,6 +20,7 @@ from .layout import (
     read_pairs,
     read_truth,
 )
+from .selection import Selection
 
 _FPS = 10.0
 """The rate of its annotated frames, which are the ones that are handed out."""
@@ -36,12 +37,12 @@ def _recognises(root: Path) -> bool:
     return first.name.startswith("GOT-10k_") or any((first / label).is_file() for label in _LABELS)
 
 
-def _read(root: Path, allow_truncated: bool) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
     if not (root / "list.txt").is_file():
         subsets = [name for name in _SUBSETS if (root / name / "list.txt").is_file()]
         hint = f"; give one of its subsets, {' or '.join(str(root / name) for name in subsets)}" if subsets else ""
         raise FootageError(f"{root} is not a subset of GOT-10k: looked for list.txt, {found_at(root)}{hint}")
-    names = read_names(root / "list.txt")
+    names = selection.choose(root, read_names(root / "list.txt"), lambda name: (root / name).name)
     return Dataset("got10k", root, tuple(_sequence(root / name, allow_truncated) for name in names))
 
 

@@ -21,6 +21,7 @@ from .layout import (
     read_truth,
     subfolders,
 )
+from .selection import Selection
 
 _FPS = 30.0
 
@@ -51,7 +52,7 @@ def _recognises(root: Path, extension: bool) -> bool:
     return False
 
 
-def _read(root: Path, allow_truncated: bool, extension: bool) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection, extension: bool) -> Dataset:
     name = "lasot-ext" if extension else "lasot"
     folders = {folder.name: folder for folder in _sequence_folders(root)}
     if not folders:
@@ -69,6 +70,7 @@ def _read(root: Path, allow_truncated: bool, extension: bool) -> Dataset:
             f"and groundtruth.txt write folders:{root}"
         )
     notes = [f"{expected - len(chosen)} of the {expected} {what} are not there"] if len(chosen) < expected else []
+    chosen = selection.choose(root, chosen, str)
     read = [_sequence(folders[n], name, allow_truncated) for n in chosen]
     notes += [note for _, note in read if note]
     return Dataset(name, root, tuple(sequence for sequence, _ in read), tuple(notes))

@@ -13,6 +13,7 @@ from ...runtime.errors import FootageError
 from ..boxes import read_boxes
 from ..images import image_names, natural_order
 from ..sequence import Dataset, ImageFrames
+from .selection import Selection
 
 _SHOWN = 8
 """How many of a folder's entries a refusal names."""
@@ -23,15 +24,16 @@ class Layout:
     """One way in which sequences lie in folders.
 
     prefix: what stands before the colon of a data set's name. wanted: what is looked for, for refusals. recognises:
-    whether a path looks like it, told from a few entries. read: all of it, given the path and whether to take JPEG
-    files and videos that end early as they are; raises FootageError.
+    whether a path looks like it, told from a few entries. read: its sequences, given the path, whether to
+    take JPEG files and videos that end early as they are, and which sequences are wanted, before anything of the others
+    is read; raises FootageError, and InputError for a name that it lacks.
     """
 
     prefix: str
     title: str
     wanted: str
     recognises: Callable[[Path], bool]
-    read: Callable[[Path, bool], Dataset]
+    read: Callable[[Path, bool, Selection], Dataset]
 
 
 def found_at(path: Path) -> str:

@@ -24,6 +24,7 @@ from .layout import (
     read_truth,
     subfolders,
 )
+from .selection import Selection
 
 _STEP = 8
 """Frames at 240 per frame at 30 frames/s."""
@@ -43,20 +44,26 @@ def _recognises(root: Path, fps: int) -> bool:
     return bool((fps == 30 and _gathered(root)) or _distributed(root, fps))
 
 
-def _read(root: Path, allow_truncated: bool, fps: int) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection, fps: int) -> Dataset:
     name = "nfs" if fps == 30 else "nfs240"
     gathered = _gathered(root) if fps == 30 else []
     folders = [] if gathered else _distributed(root, fps)
     if not gathered and not folders:
         raise FootageError(f"{root} is not laid out as NfS: looked for {_WANTED}, {found_at(root)}")
+    gathered = selection.choose(root, gathered, _gathered_name) if gathered else []
+    folders = selection.choose(root, folders, lambda f: f.name) if folders else []
     notes: list[str] = []
     sequences = [_gathered_sequence(root, truth_file, allow_truncated) for truth_file in gathered]
     sequences += [_distributed_sequence(folder, fps, name, allow_truncated, notes) for folder in folders]
     return Dataset(name, root, tuple(sequences), tuple(notes))
 
 
+def _gathered_name(truth_file: Path) -> str:
+    return truth_file.stem[len("nfs_") :]
+
+
 def _gathered_sequence(root: Path, truth_file: Path, allow_truncated: bool) -> Sequence:
-    name = truth_file.stem[len("nfs_") :]
+    name = _gathered_name(truth_file)
     truth = read_truth(truth_file)
     frames = image_frames(root / "sequences" / name, allow_truncated)
     frames, truth = _fit(frames, truth, truth_file, allow_truncated)

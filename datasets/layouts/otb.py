@@ -20,6 +20,7 @@ from .layout import (
     read_truth,
     subfolders,
 )
+from .selection import Selection
 
 _FPS = 30.0
 
@@ -42,29 +43,32 @@ def _recognises(root: Path) -> bool:
     return any(_truth_files(child) for child in subfolders(root))
 
 
-def _read(root: Path, allow_truncated: bool) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
+    truth_files = [truth_file for folder in subfolders(root) for truth_file in _truth_files(folder)]
     sequences: list[Sequence] = []
     notes: list[str] = []
-    for folder in subfolders(root):
-        for truth_file in _truth_files(folder):
-            if read_text(truth_file).strip():
-                sequences.append(_sequence(folder, truth_file, allow_truncated))
-            else:
-                # Human4's first target never got its truth.
-                notes.append(f"{folder.name}/{truth_file.name} is empty; this target is left out")
+    for truth_file in selection.choose(root, truth_files, _name):
+        if read_text(truth_file).strip():
+            sequences.append(_sequence(truth_file, allow_truncated))
+        else:
+            # Human4's first target never got its truth.
+            notes.append(f"{truth_file.parent.name}/{truth_file.name} is empty; this target is left out")
     if not sequences:
         raise FootageError(f"{root} is not laid out as OTB: looked for {_WANTED}, {found_at(root)}")
     return Dataset("otb", root, tuple(sequences), tuple(notes))
 
 
-def _sequence(folder: Path, truth_file: Path, allow_truncated: bool) -> Sequence:
+def _name(truth_file: Path) -> str:
+    target = re.fullmatch(r"groundtruth_rect\.(\d+)\.txt", truth_file.name)
+    return f"{truth_file.parent.name}_{target[1]}" if target else truth_file.parent.name
+
+
+def _sequence(truth_file: Path, allow_truncated: bool) -> Sequence:
     truth = read_truth(truth_file)
     truth[:, :2] -= _ORIGIN
-    frames = _frames(folder, allow_truncated)
+    frames = _frames(truth_file.parent, allow_truncated)
     check_lengths(frames, truth, truth_file)
-    target = re.fullmatch(r"groundtruth_rect\.(\d+)\.txt", truth_file.name)
-    name = f"{folder.name}_{target[1]}" if target else folder.name
-    return Sequence(name, "otb", None, frames, truth, not_annotated(truth), fps=_FPS, origin=_ORIGIN)
+    return Sequence(_name(truth_file), "otb", None, frames, truth, not_annotated(truth), fps=_FPS, origin=_ORIGIN)
 
 
 def _frames(folder: Path, allow_truncated: bool) -> ImageFrames:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...runtime.errors import FootageError
 from ..sequence import Dataset, Sequence
 from .layout import Layout, check_lengths, entry_names, found_at, image_frames, not_annotated, read_truth
+from .selection import Selection
 
 _FPS = 30.0
 
@@ -22,13 +23,14 @@ def _recognises(root: Path) -> bool:
     return _subset(root) is not None
 
 
-def _read(root: Path, allow_truncated: bool) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
     subset = _subset(root)
     if subset is None:
         raise FootageError(f"{root} is not laid out as TrackingNet: looked for {_WANTED}, {found_at(root)}")
     names = [name[:-4] for name in entry_names(subset / "anno") if name.endswith(".txt")]
     if not names:
         raise FootageError(f"{subset / 'anno'} holds no truth: looked for NAME.txt, {found_at(subset / 'anno')}")
+    names = selection.choose(root, names, str)
     return Dataset("trackingnet", root, tuple(_sequence(subset, name, allow_truncated) for name in names))
 
 

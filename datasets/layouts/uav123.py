@@ -10,6 +10,7 @@ from types import MappingProxyType
 from ...runtime.errors import FootageError
 from ..sequence import Dataset, Sequence
 from .layout import Layout, entry_names, found_at, not_annotated, numbered_frames, read_truth
+from .selection import Selection
 
 _FPS = 30.0
 
@@ -45,12 +46,13 @@ def _recognises(root: Path, version: str) -> bool:
     return (root / "anno" / version).is_dir() and (root / "data_seq" / "UAV123").is_dir()
 
 
-def _read(root: Path, allow_truncated: bool, version: str) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection, version: str) -> Dataset:
     if not _recognises(root, version):
         raise FootageError(f"{root} is not laid out as {version}: looked for {_WANTED}, {found_at(root)}")
     names = [name[:-4] for name in entry_names(root / "anno" / version) if name.endswith(".txt")]
     if not names:
         raise FootageError(f"{root / 'anno' / version} holds no truth: looked for NAME.txt; get a whole copy")
+    names = selection.choose(root, names, str)
     return Dataset(version.lower(), root, tuple(_sequence(root, version, name, allow_truncated) for name in names))
 
 

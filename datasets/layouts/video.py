@@ -8,6 +8,7 @@ from ...runtime.errors import FootageError
 from ..footage import VideoFile
 from ..sequence import Dataset, Sequence, VideoFrames
 from .layout import Layout, found_at, not_annotated, read_truth
+from .selection import Selection
 
 _WANTED = "a video file with NAME.groundtruth.txt, or else groundtruth.txt, beside it"
 
@@ -16,9 +17,10 @@ def _recognises(root: Path) -> bool:
     return root.is_file() and root.suffix.lower() != ".txt"
 
 
-def _read(root: Path, allow_truncated: bool) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
     if not root.is_file():
         raise FootageError(f"{root} is no video: looked for {_WANTED}, {found_at(root)}")
+    selection.choose(root, [root], lambda path: path.stem)
     video = VideoFile(root, allow_truncated)
     if video.truth_file is None:
         raise FootageError(

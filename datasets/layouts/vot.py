@@ -5,6 +5,8 @@ https://www.votchallenge.net; the conventions are those of its toolkit (vot.data
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from ..images import image_names
 from ..sequence import Dataset, ImageFrames, Sequence
 from .layout import Layout, found_at, image_frames, read_names, read_pairs, read_text, read_values
 from .regions import NO_BOX, Region, parse_region
+from .selection import Selection
 
 _FPS = 30.0
 
@@ -38,21 +41,28 @@ def _recognises(root: Path) -> bool:
     return place is not None and _truth_files(place / read_names(place / "list.txt")[0])[0].is_file()
 
 
-def _read(root: Path, allow_truncated: bool) -> Dataset:
+def _read(root: Path, allow_truncated: bool, selection: Selection) -> Dataset:
     place = _place(root)
     if place is None:
         raise FootageError(f"{root} is not laid out as VOT: looked for {_WANTED}, {found_at(root)}")
     folders = [place / name for name in read_names(place / "list.txt")]
-    return Dataset("vot", root, tuple(s for folder in folders for s in _sequences(folder, allow_truncated)))
+    truth_files = selection.choose(root, [path for folder in folders for path in _truth_files(folder)], _name)
+    by_folder = groupby(truth_files, key=lambda path: path.parent)
+    return Dataset("vot", root, tuple(s for folder, own in by_folder for s in _sequences(folder, own, allow_truncated)))
 
 
-def _sequences(folder: Path, allow_truncated: bool) -> list[Sequence]:
+def _name(truth_file: Path) -> str:
+    target = truth_file.stem.partition("groundtruth_")[2]
+    return f"{truth_file.parent.name}_{target}" if target else truth_file.parent.name
+
+
+def _sequences(folder: Path, truth_files: Iterable[Path], allow_truncated: bool) -> list[Sequence]:
     if not folder.is_dir():
         raise FootageError(f"{folder} is not there, though list.txt beside it names it; get it, or take out the line")
     files = [folder / name for name in ("sequence", "sequence.ini") if (folder / name).is_file()]
     facts = read_pairs(files[0], "=") if files else {}
     frames = image_frames(_images(folder, facts), allow_truncated, _size(facts))
-    return [_sequence(folder, truth_file, frames, facts) for truth_file in _truth_files(folder)]
+    return [_sequence(folder, truth_file, frames, facts) for truth_file in truth_files]
 
 
 def _sequence(folder: Path, truth_file: Path, frames: ImageFrames, facts: dict[str, str]) -> Sequence:
@@ -62,9 +72,8 @@ def _sequence(folder: Path, truth_file: Path, frames: ImageFrames, facts: dict[s
         # Beyond its last line nothing is known, says the toolkit: those frames are not annotated, nor absent.
         regions += [Region(NO_BOX)] * (len(frames) - annotated)
     empty = np.array([region.empty for region in regions])
-    target = truth_file.stem.partition("groundtruth_")[2]
     return Sequence(
-        name=f"{folder.name}_{target}" if target else folder.name,
+        name=_name(truth_file),
         dataset="vot",
         category=None,
         frames=frames,

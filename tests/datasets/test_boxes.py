@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from ostrack_edge import Box
 from ostrack_edge.datasets import read_boxes, truth_path, write_boxes
-from ostrack_edge.runtime.errors import FootageError
+from ostrack_edge.runtime.errors import FootageError, OutputError
 
 
 @pytest.mark.parametrize("line", ["1,2.5,3,4e1", "1\t2.5\t3\t40", "1 2.5  3 40", " 1, 2.5, 3, 40 ", "1,2.5,3,40\r"])
@@ -71,7 +71,7 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", full)
-        with pytest.raises(FootageError, match=r"boxes\.txt could not be written: No space left"):
+        with pytest.raises(OutputError, match=r"boxes\.txt cannot be written: No space left"):
             write_boxes(path, [Box(5, 6, 7, 8)])
     assert [p.name for p in tmp_path.iterdir()] == ["boxes.txt"]
     assert read_boxes(path) == [Box(1, 2, 3, 4)]

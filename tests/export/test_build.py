@@ -85,6 +85,17 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(good: Path, monkeypatch: p
     assert files(good) == before
 
 
+def test_a_disk_that_fills_up_at_the_manifest_is_the_same_sentence(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = files(good)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(BundleError, match=r"^the bundle .* cannot be written: No space left on device; nothing was"):
+        build_bundle(untrained_network(TINY), good)
+    assert files(good) == before
+
+
 def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(BundleError, match="holds no bundle; choose another --out"):

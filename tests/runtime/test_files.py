@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -35,3 +36,30 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         stopped()
     assert path.read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, named: bool) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fill() -> None:
+        with whole_or_nothing(path) as partial:
+            partial.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device", *([str(partial)] if named else []))
+
+    with pytest.raises(OutputError) as caught:
+        fill()
+    assert str(caught.value) == (
+        f"{path} cannot be written: No space left on device; free some space there and run it again"
+    )
+    assert isinstance(caught.value.__cause__, OSError)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "gone"), FileNotFoundError(errno.ENOENT, "no", "/b")])
+def test_errors_about_something_else_go_through(tmp_path: Path, error: OSError) -> None:
+    with pytest.raises(type(error)), whole_or_nothing(tmp_path / "a.txt"):
+        raise error
+    assert list(tmp_path.iterdir()) == []

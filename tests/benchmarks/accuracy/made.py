@@ -18,6 +18,7 @@ from ostrack_edge.benchmarks.accuracy.record import (
 from ostrack_edge.benchmarks.accuracy.starts import StartPlan
 from ostrack_edge.benchmarks.accuracy.store import Trajectory, Truth, result_path, write_trajectory, write_truth
 from ostrack_edge.benchmarks.machine import Machine
+from ostrack_edge.benchmarks.metrics import Protocol
 
 MACHINE = Machine("a processor", None, 2, 2, 1 << 30, "a system", "3.10.0", {"numpy": "2"}, None)
 
@@ -41,6 +42,7 @@ def write_run(
     protocol: str = "otb",
     frames: int = 10,
     dataset: str = "folders",
+    most_frames: int | None = None,
 ) -> Path:
     """A run by hand: what the (entrant, sequence) of `shifts` gave is the truth, shifted right by so many pixels from
     the second frame on."""
@@ -63,7 +65,7 @@ def write_run(
             created="2026-01-01T00:00:00+00:00",
             version="0.1.0",
             commands=("ostrack-bench accuracy",),
-            dataset=DatasetRecord(dataset, f"{dataset}:/data", protocol, None, records),
+            dataset=DatasetRecord(dataset, f"{dataset}:/data", Protocol(protocol), most_frames, records),
             starts=starts or StartPlan(),
             jobs=1,
             threads=1,

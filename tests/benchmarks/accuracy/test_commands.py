@@ -63,6 +63,23 @@ def test_a_failed_sequence_is_told_after_the_table(bench: Bench, clips: Path, tm
     assert len(err.splitlines()) == 1
 
 
+def test_a_bad_sequence_is_left_out_by_name(bench: Bench, clips: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(clips, tmp_path / "clips")
+    (tmp_path / "clips" / "one" / "groundtruth.txt").write_text("nan,nan,nan,nan\n")
+    run = ("accuracy", "--dataset", f"folders:{tmp_path / 'clips'}", "--out", tmp_path / "run", "--peer", "mil:")
+    code, _, err = bench(*run)
+    assert code == 1
+    assert "sequence one of folders has no box to start from" in err
+    code, _, err = bench(*run, "--skip", "three")
+    assert (code, err) == (1, f"error: {tmp_path / 'clips'} has no sequence 'three'; it has one, two\n")
+    for choice in (("--skip", "one"), ("--only", "two")):
+        code, out, err = bench(*run, *choice)
+        assert (code, err) == (0, "")
+        assert "mil" in out
+
+
 def test_agreement_of_a_bundle_with_pytorch(bench: Bench, tiny_bundle: Path, tmp_path: Path) -> None:
     clip = tmp_path / "clip.avi"
     Scene(160, 120, frames=5).write_video(clip)

@@ -92,3 +92,18 @@ def test_what_cannot_be_submitted(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="put on the truth again and again"):
         write_submission(open_runs([again]), None, None, tmp_path / "files")
     assert not (tmp_path / "files").exists()
+
+
+def test_what_no_server_takes(tmp_path: Path) -> None:
+    cut = write_run(tmp_path / "cut", [entrant_record("ours")], {("ours", "one"): 0.0}, most_frames=10)
+    with pytest.raises(BenchmarkError, match="cut with --frames 10"):
+        write_submission(open_runs([cut]), None, None, tmp_path / "files")
+    run = write_run(tmp_path / "run", [entrant_record("ours")], {("ours", "one"): 0.0}, sequences=("one",))
+    with pytest.raises(BenchmarkError, match=r"s\.zip is named as a zip file$"):
+        write_submission(open_runs([run]), None, None, tmp_path / "s.zip")
+    starts = StartPlan(anchored=True)
+    anchored = write_run(tmp_path / "a", [entrant_record("ours")], {}, sequences=("one",), starts=starts)
+    with pytest.raises(BenchmarkError, match="the toolkit of VOT takes a folder of files"):
+        write_submission(open_runs([anchored]), None, None, tmp_path / "s.zip")
+    assert not (tmp_path / "s.zip").exists()
+    assert not (tmp_path / "files").exists()

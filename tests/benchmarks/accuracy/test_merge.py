@@ -37,10 +37,13 @@ def test_conflicts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match=r"ours has different results for one in .*/a and .*/b"):
         runs.tracks("ours", runs.sequences[0])
     c = write_run(tmp_path / "c", [entrant_record("ours", weights="v")], {})
-    with pytest.raises(BenchmarkError, match=r"another ours \(other weights\)"):
+    with pytest.raises(BenchmarkError, match=r"/a holds another ours \(other weights\) than .*/c;"):
         open_runs([a, c])
     d = write_run(tmp_path / "d", [OURS], {}, frames=11)
-    with pytest.raises(BenchmarkError, match="it is another sequence"):
+    with pytest.raises(
+        BenchmarkError,
+        match=r"/a holds one with 10 frames of category None, and .*/d 11 of None: it is another sequence",
+    ):
         open_runs([a, d])
 
 
@@ -59,7 +62,7 @@ def test_other_data_make_other_groups(tmp_path: Path) -> None:
     b = write_run(tmp_path / "b", [OURS], {}, dataset="otb")
     c = write_run(tmp_path / "c", [THEIRS], {})
     assert [runs.folders for runs in group_runs([a, b, c])] == [(a, c), (b,)]
-    with pytest.raises(BenchmarkError, match="other data set"):
+    with pytest.raises(BenchmarkError, match=r"/a and .*/b hold runs with other data set \(folders and otb\)"):
         open_runs([a, b])
     with pytest.raises(BenchmarkError, match="no run was named"):
         open_runs([])

@@ -97,9 +97,28 @@ NANO = {"birds": 0.792, "Football1": 0.737, "MotorcycleChase": 0.818}
 
 def test_nanotrack_reaches_the_figures_measured_elsewhere(shared: Path, tmp_path: Path) -> None:
     spec = f"folders:{shared / 'sequences'}"
-    options = RunOptions(spec, "otb", tmp_path / "run", "", StartPlan(), only=tuple(NANO), jobs=2)
-    outcome = run_accuracy(options, open_dataset(spec), [peer_entrant(f"nano:{shared / 'peers'}")])
+    options = RunOptions(spec, "otb", tmp_path / "run", "", StartPlan(), jobs=2)
+    outcome = run_accuracy(options, open_dataset(spec, only=NANO), [peer_entrant(f"nano:{shared / 'peers'}")])
     assert outcome.failures == ()
     (scores,) = score_runs(open_runs([tmp_path / "run"]))
     found = {s.sequence.name: s.figure("success_auc") for s in scores.sequences}
     assert found == {name: pytest.approx(auc, abs=0.01) for name, auc in NANO.items()}
+
+
+def test_two_peers_of_one_kind_have_names(tmp_path: Path) -> None:
+    for folder in ("a", "b=c"):
+        (tmp_path / folder).mkdir()
+        for name in peers.NANO_FILES:
+            (tmp_path / folder / name).write_bytes(folder.encode())
+    first, second = (peer_entrant(text) for text in (f"nano:{tmp_path / 'b=c'}", f"small=nano:{tmp_path / 'a'}"))
+    assert (first.name, second.name) == ("nano", "small")
+    assert first.record.identity != second.record.identity
+    assert parse_peer(f"small=nano:{tmp_path / 'a'}").name == "nano"
+    with pytest.raises(BenchmarkError, match="'a/b' is no name for an entrant; give --peer NAME=mil:"):
+        peer_entrant("a/b=mil:")
+
+
+def test_two_peers_of_one_name_are_told_how_to_name_them(tmp_path: Path, clips: Path) -> None:
+    options = RunOptions(f"folders:{clips}", "otb", tmp_path / "run", "", StartPlan())
+    with pytest.raises(BenchmarkError, match=r"two entrants are called mil; .*--peer NAME=KIND:PLACE"):
+        run_accuracy(options, open_dataset(options.dataset), [peer_entrant("mil:"), peer_entrant("mil:")])

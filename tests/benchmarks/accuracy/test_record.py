@@ -56,6 +56,7 @@ def test_no_run_and_damaged_runs(run: Path) -> None:
     for text, sentence in [
         (json.dumps({**data, "schema": 2}), "has schema 2, this package reads 1"),
         (json.dumps({**data, "jobs": "many"}), r"is damaged \(run\.json\.jobs should be int"),
+        (json.dumps({**data, "dataset": {**data["dataset"], "protocol": "otp"}}), r"is damaged \(.*protocol is 'otp'"),
         ("{", "is damaged"),
         ("[]", "is damaged"),
     ]:

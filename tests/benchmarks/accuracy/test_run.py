@@ -56,8 +56,8 @@ def options(clips: Path, out: Path, **changes: object) -> RunOptions:
     return RunOptions(**{**plain, "starts": StartPlan(), **changes})  # type: ignore[arg-type]
 
 
-def run(chosen: RunOptions, entrants: Sequence[Entrant]) -> RunOutcome:
-    return run_accuracy(chosen, open_dataset(chosen.dataset), entrants)
+def run(chosen: RunOptions, entrants: Sequence[Entrant], only: Sequence[str] = ()) -> RunOutcome:
+    return run_accuracy(chosen, open_dataset(chosen.dataset, only=only), entrants)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_two_entrants_in_two_processes(clips: Path, tmp_path: Path, ours: list[E
 
 def test_a_second_run_does_what_is_left(clips: Path, tmp_path: Path, ours: list[Entrant]) -> None:
     out = tmp_path / "run"
-    first = run(options(clips, out, only=("one",)), ours)
+    first = run(options(clips, out), ours, only=("one",))
     before = results(out)
     second = run(options(clips, out, command="another"), ours)
     assert (first.done, second.done, second.kept) == (1, 1, 1)
@@ -99,6 +99,20 @@ def test_a_second_run_does_what_is_left(clips: Path, tmp_path: Path, ours: list[
     third = run(options(clips, out), ours)
     assert (third.done, third.kept) == (1, 1)
     assert len(read_trajectory(out / "results" / "tiny-onnxruntime-fp32" / "one.npz")) == CLIPS["one"]
+
+
+def test_a_result_with_a_damaged_byte_is_made_again(clips: Path, tmp_path: Path, ours: list[Entrant]) -> None:
+    chosen = options(clips, tmp_path / "run")
+    run(chosen, ours)
+    path = tmp_path / "run" / "results" / "tiny-onnxruntime-fp32" / "two.npz"
+    whole = read_trajectory(path)
+    data = bytearray(path.read_bytes())
+    # The method of compression of the first member, in the directory at the end.
+    data[data.index(b"PK\x01\x02") + 10] = 99
+    path.write_bytes(data)
+    outcome = run(chosen, ours)
+    assert (outcome.done, outcome.kept) == (1, 1)
+    np.testing.assert_array_equal(read_trajectory(path).boxes, whole.boxes)
 
 
 def test_parts_share_out_a_run_and_join_again(clips: Path, tmp_path: Path, ours: list[Entrant]) -> None:
@@ -113,16 +127,16 @@ def test_parts_share_out_a_run_and_join_again(clips: Path, tmp_path: Path, ours:
 
 def test_restarts_seeds_and_anchors(clips: Path, tmp_path: Path, ours: list[Entrant]) -> None:
     plan = StartPlan(restart_every=4, seeds=(1, 2))
-    run(options(clips, tmp_path / "a", starts=plan, only=("one",)), ours)
+    run(options(clips, tmp_path / "a", starts=plan), ours, only=("one",))
     assert list(results(tmp_path / "a")) == [
         f"one{at}__seed{seed}.npz" for at, seed in (("__at4", 1), ("__at4", 2), ("", 1), ("", 2))
     ]
-    anchored = options(clips, tmp_path / "b", starts=StartPlan(anchored=True), protocol="vot2020", only=("two",))
-    run(anchored, ours)
+    anchored = options(clips, tmp_path / "b", starts=StartPlan(anchored=True), protocol="vot2020")
+    run(anchored, ours, only=("two",))
     assert list(results(tmp_path / "b")) == ["two.npz", "two__back5.npz"]
     (scores,) = score_runs(open_runs([tmp_path / "b"]))
     assert scores.summary is not None
-    assert {"accuracy", "robustness", "eao"} <= scores.summary.figures.keys()
+    assert {"accuracy", "robustness"} <= scores.summary.figures.keys()
     assert len(scores.sequences[0].tracks[0].runs) == 2
 
 
@@ -157,7 +171,7 @@ def test_a_place_that_cannot_be_written_ends_the_run(clips: Path, tmp_path: Path
     shutil.copy(tmp_path / "made" / "run.json", out)
     outcome = run(options(clips, out), ours)
     assert (outcome.done, outcome.left) == (0, 1)
-    with pytest.raises(BenchmarkError, match=r"one\.npz cannot be written: Is a directory; 1 were not begun"):
+    with pytest.raises(BenchmarkError, match=r"one\.npz cannot be written: Is a directory; .*1 were not begun"):
         outcome.check(out)
 
 
@@ -208,10 +222,8 @@ def test_workers_end_with_their_parent(clips: Path, tmp_path: Path, tiny_bundle:
 
 def test_what_cannot_be_run(clips: Path, tmp_path: Path, ours: list[Entrant]) -> None:
     dataset = open_dataset(f"folders:{clips}")
-    with pytest.raises(BenchmarkError, match="has no sequence 'three'; it has one, two"):
-        run(options(clips, tmp_path / "a", only=("three",)), ours)
     with pytest.raises(BenchmarkError, match=r"no sequence of .* is left to run"):
-        run(options(clips, tmp_path / "a", skip=("one", "two")), ours)
+        run(options(clips, tmp_path / "a", part=(3, 3)), ours)
     with pytest.raises(BenchmarkError, match="two entrants are called tiny-onnxruntime-fp32"):
         run_accuracy(options(clips, tmp_path / "a"), dataset, [*ours, *ours])
     (tmp_path / "file").write_text("")

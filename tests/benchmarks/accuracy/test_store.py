@@ -15,7 +15,7 @@ from ostrack_edge.benchmarks.accuracy.store import (
     write_trajectory,
     write_truth,
 )
-from ostrack_edge.runtime.errors import BenchmarkError
+from ostrack_edge.runtime.errors import BenchmarkError, OutputError
 
 BOXES = np.array([[1.5, 2, 3, 4], [np.nan] * 4])
 
@@ -51,6 +51,31 @@ def test_damage_is_named(tmp_path: Path) -> None:
         read_trajectory(tmp_path / "b.npz")
 
 
+def test_any_damaged_byte_is_named_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "a.npz"
+    write_trajectory(path, trajectory(np.random.default_rng(0).random((40, 4))))
+    truth = Truth(BOXES, np.array([False, True]), np.zeros(2, np.int8))
+    write_truth(tmp_path, "a", truth)
+    boxes = read_trajectory(path).boxes
+    named = others = 0
+    for file, read in [
+        (path, lambda: read_trajectory(path).boxes),
+        (tmp_path / "truth" / "a.npz", lambda: read_truth(tmp_path, "a").boxes),
+    ]:
+        whole, expected = file.read_bytes(), read()
+        for i in range(len(whole)):
+            for flip in (0x01, 0x10, 0xFF):
+                file.write_bytes(whole[:i] + bytes([whole[i] ^ flip]) + whole[i + 1 :])
+                try:
+                    np.testing.assert_array_equal(read(), expected)
+                except BenchmarkError as error:
+                    named += "a.npz is damaged" in str(error)
+                    others += "a.npz is damaged" not in str(error)
+        file.write_bytes(whole)
+    np.testing.assert_array_equal(read_trajectory(path).boxes, boxes)
+    assert (named > 100, others) == (True, 0)
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.npz"
     write_trajectory(path, trajectory())
@@ -61,7 +86,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device", str(self))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OutputError, match="cannot be written: No space left on device; free some space there"):
         write_trajectory(path, trajectory(BOXES[:1]))
     assert len(read_trajectory(path)) == 2
     assert list(tmp_path.iterdir()) == [path]

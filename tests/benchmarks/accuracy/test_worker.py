@@ -98,5 +98,7 @@ def test_a_disk_that_is_full_ends_the_run(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Path, "write_bytes", full)
     path = tmp_path / "one.npz"
-    assert run(task(path)) == [Failed(f"{path} cannot be written: No space left on device", fatal=True)]
+    assert run(task(path)) == [
+        Failed(f"{path} cannot be written: No space left on device; free some space there and run it again", fatal=True)
+    ]
     assert list(tmp_path.iterdir()) == []

@@ -42,3 +42,9 @@ def test_seconds_in_columns() -> None:
         parse_seconds("0.5,0.25\n0.1\n", "walk_time.txt")
     with pytest.raises(BenchmarkError, match="line 1 should be the seconds"):
         parse_seconds("fast\n", "walk_time.txt")
+
+
+@pytest.mark.parametrize("line", ["1e300,1,2,3", "1,1,-1e300,3", "1,1,inf,3", "1e300,1,2,3,4,5,6,7"])
+def test_a_box_out_of_this_world_is_named(line: str) -> None:
+    with pytest.raises(BenchmarkError, match=r"a\.txt, line 2 should be four numbers x,y,w,h, not '1"):
+        parse_boxes(f"1,2,3,4\n{line}\n", "a.txt")

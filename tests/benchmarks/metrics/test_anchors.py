@@ -120,3 +120,11 @@ def test_runs_of_another_sequence_are_refused() -> None:
         score_anchored(truth(30), np.zeros(30, bool), [], size=SIZE)
     with pytest.raises(BenchmarkError, match="lengths of at least 1 that rise"):
         summarise([score(truth(3), np.zeros(3, bool), truth(3), Protocol.VOT2020, size=SIZE)], eao_lengths=(5, 5))
+
+
+def test_no_expected_overlap_where_no_run_is_long_enough() -> None:
+    runs = [run(Anchor(0), (HERE, 30))]
+    found = score_anchored(truth(30), np.zeros(30, bool), runs, size=SIZE)
+    assert "eao" not in summarise([found]).figures
+    assert "eao" not in summarise([found], eao_lengths=(30, 40)).figures
+    assert summarise([found], eao_lengths=(29, 40)).figures["eao"] > 0

@@ -165,7 +165,7 @@ def test_the_data_set_chooses_the_protocol() -> None:
 
 @pytest.mark.parametrize("protocol", list(Protocol))
 def test_every_figure_has_a_name_and_a_meaning(protocol: Protocol) -> None:
-    figures = summarise([one(protocol)]).figures
+    figures = summarise([one(protocol)], eao_lengths=(1, 5)).figures
     assert set(figures) <= set(FIGURES)
     assert main_figure(protocol) in figures
 

@@ -20,6 +20,7 @@ from ostrack_edge.benchmarks.accuracy.record import (
 from ostrack_edge.benchmarks.accuracy.starts import StartPlan
 from ostrack_edge.benchmarks.accuracy.store import Trajectory, Truth, result_path, write_trajectory, write_truth
 from ostrack_edge.benchmarks.machine import read_machine
+from ostrack_edge.benchmarks.metrics import Protocol
 from ostrack_edge.datasets.scene import Scene
 
 FRAMES = 12
@@ -46,7 +47,7 @@ def entrant(name: str, kind: EntrantKind = EntrantKind.BUNDLE, trained: bool = T
 def make_run(folder: Path, footage: Path, *entrants: EntrantRecord) -> Path:
     """A run folder with the truth of every sequence and no results."""
     sequences = tuple(SequenceRecord(name, None, FRAMES) for name in NAMES)
-    dataset = DatasetRecord("folders", f"folders:{footage}", "otb", None, sequences)
+    dataset = DatasetRecord("folders", f"folders:{footage}", Protocol.OTB, None, sequences)
     folder.mkdir()
     write_record(
         folder,

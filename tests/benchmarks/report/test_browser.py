@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ pytest.importorskip("jinja2", reason="a report needs jinja2 of the extra 'report
 pytest.importorskip("matplotlib", reason="a report needs matplotlib of the extra 'report'")
 
 if TYPE_CHECKING:
+    from ostrack_edge.benchmarks.report_html.content import Content
+
     from .chromium import Chromium
 
 VIEWS = [(width, scheme) for width in (1440, 768, 360) for scheme in ("light", "dark")]
@@ -131,6 +134,43 @@ def test_nothing_is_cut_off(browser: Chromium, request: pytest.FixtureRequest, p
     browser.open(request.getfixturevalue(page), width, "light")
     assert browser.evaluate(OVERFLOW) == 0
     assert browser.evaluate(OUTSIDE) == []
+
+
+@pytest.fixture
+def untrained(content: Content, tmp_path: Path) -> Path:
+    """A report of a pair with names of usual length, both marked as noise."""
+    from ostrack_edge.benchmarks.report_html.write import write_content
+
+    (part,) = content.datasets
+    names = ("ostrack-256-onnxruntime-fp32-two-threads", "ostrack-256-onnxruntime-int8-two-threads")
+    entrants = tuple(replace(e, name=n, trained=False) for e, n in zip(part.entrants, names, strict=True))
+    differences = tuple(replace(d, entrant=names[1], baseline=names[0]) for d in part.differences)
+    rows = (replace(part.rows[0], name="MotorcycleChase", values=dict.fromkeys(names, 0.5)),)
+    pair = replace(part, entrants=entrants, differences=differences, rows=rows, moments=())
+    write_content(replace(content, datasets=(pair,)), tmp_path / "untrained.html")
+    return tmp_path / "untrained.html"
+
+
+@pytest.mark.parametrize("width", [1440, 1300])
+def test_no_table_needs_scrolling_on_a_desk(browser: Chromium, untrained: Path, width: int) -> None:
+    browser.open(untrained, width, "light")
+    overflows = browser.evaluate(
+        "[...document.querySelectorAll('.scroll')].map((e) => [e.ariaLabel, e.scrollWidth - e.clientWidth])"
+    )
+    assert len(overflows) == 5
+    assert [label for label, pixels in overflows if pixels > 0] == []
+
+
+@pytest.mark.parametrize("width", [500, 360])
+def test_badges_and_names_do_not_break_within_words(browser: Chromium, untrained: Path, width: int) -> None:
+    browser.open(untrained, width, "light")
+    lines = "e => { const r = document.createRange(); r.selectNodeContents(e); return r.getClientRects().length }"
+    badges = browser.evaluate(f"[...document.querySelectorAll('.noise')].map({lines})")
+    assert badges
+    assert set(badges) == {1}
+    names = "[...document.querySelectorAll('tbody th')].filter((e) => e.innerText === 'MotorcycleChase')"
+    assert browser.evaluate(f"{names}.map({lines})") == [1]
+    assert browser.evaluate(OVERFLOW) == 0
 
 
 def test_every_entrant_is_in_every_legend(browser: Chromium, crowded: Path) -> None:

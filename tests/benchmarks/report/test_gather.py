@@ -196,6 +196,12 @@ def test_lost_footage_is_told_and_can_be_done_without(run: Path, tmp_path: Path)
     assert only(gather([run], [], 0, "")).moments == ()
 
 
+def test_what_the_run_left_out_may_be_damaged(run: Path, footage: Path) -> None:
+    (footage / "other" / "img").mkdir(parents=True)
+    (footage / "other" / "groundtruth.txt").write_text("nan,nan,nan,nan\n")
+    assert only(gather([run], [], 1, "")).moments
+
+
 def test_footage_that_shrank_is_told(run: Path, footage: Path) -> None:
     lines = (footage / "quay" / "groundtruth.txt").read_text().splitlines()[:5]
     (footage / "quay" / "groundtruth.txt").write_text("\n".join(lines))

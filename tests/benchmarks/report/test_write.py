@@ -135,7 +135,7 @@ def test_a_full_disk_leaves_the_old_files(content: Content, tmp_path: Path, monk
         return write(self, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OutputError, match="cannot be written: No space left on device; free some space there"):
         write_content(replace(content, title="Another"), tmp_path / "report.html", tmp_path / "figures")
     monkeypatch.undo()
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -1,12 +1,13 @@
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from ostrack_edge.datasets.registry import open_dataset
-from ostrack_edge.runtime.errors import FootageError
+from ostrack_edge.runtime.errors import FootageError, InputError
 
 PALETTE = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128)]
 """Red, green, blue of the first numbers in DAVIS's palette, as the data set gives them."""
@@ -127,3 +128,18 @@ def test_another_layout_is_refused(tmp_path: Path) -> None:
     (tmp_path / "JPEGImages").mkdir()
     with pytest.raises(FootageError, match=r"as DAVIS: looked for JPEGImages/480p/.* found JPEGImages$"):
         open_dataset(f"davis:{tmp_path}")
+
+
+def test_an_object_or_a_whole_folder_can_be_left_out(root: Path) -> None:
+    def names(only: Sequence[str] = (), skip: Sequence[str] = ()) -> list[str]:
+        return [s.name for s in open_dataset(f"davis:{root}", only=only, skip=skip).sequences]
+
+    assert names(skip=["bike_1"]) == ["bike_2", "cow"]
+    assert names(only=["bike_2"]) == ["bike_2"]
+    assert names(only=["bike"]) == ["bike_1", "bike_2"]
+    save_indexed(root / "Annotations" / "480p" / "bike" / "00000.png", marked())
+    assert names(skip=["bike"]) == names(only=["cow"]) == ["cow"]
+    with pytest.raises(InputError, match=r"has no sequence 'dog'; it has cow, bike"):
+        names(only=["cow"], skip=["dog"])
+    with pytest.raises(InputError, match="is left; take fewer away"):
+        names(skip=["cow", "bike"])

@@ -132,6 +132,13 @@ def test_itb_refuses_another_layout(tmp_path: Path, images) -> None:
         open_dataset(f"itb:{tmp_path}")
 
 
+def test_itb_takes_no_images_without_any_truth(tmp_path: Path, images, lines) -> None:
+    images(tmp_path / "bag" / "img", NAMES)
+    lines(tmp_path / "bag" / "groundtruth.txt", ROWS)
+    with pytest.raises(FootageError, match=r"as ITB: looked for SCENARIO/NAME/groundtruth\.txt .* found bag$"):
+        open_dataset(f"itb:{tmp_path}")
+
+
 # ---- a video file
 
 

@@ -9,7 +9,7 @@ from ostrack_edge.datasets import Scene
 from ostrack_edge.datasets.images import image_names, read_image
 from ostrack_edge.datasets.registry import open_dataset
 from ostrack_edge.datasets.sequence import Dataset, ImageFrames, Sequence, VideoFrames
-from ostrack_edge.runtime.errors import FootageError, InputError
+from ostrack_edge.runtime.errors import FootageError
 
 NAMES = ["1.png", "2.png", "10.png"]
 
@@ -166,14 +166,6 @@ def test_flags_that_do_not_fit_are_refused(frames: ImageFrames) -> None:
 def test_a_sequence_without_frames_is_refused(frames: ImageFrames) -> None:
     with pytest.raises(FootageError, match="has no frames"):
         sequence(ImageFrames(frames.folder, []))
-
-
-def test_some_sequences_of_a_data_set(frames: ImageFrames, tmp_path: Path) -> None:
-    dataset = Dataset("folders", tmp_path, tuple(sequence(frames, name) for name in "abc"), ("a note",))
-    chosen = dataset.only(["c", "a"])
-    assert ([s.name for s in chosen.sequences], chosen.notes) == (["a", "c"], ("a note",))
-    with pytest.raises(InputError, match=r"has no sequence x, y; it holds a, b, c$"):
-        dataset.only(["y", "a", "x"])
 
 
 def test_two_sequences_of_one_name_are_refused(frames: ImageFrames, tmp_path: Path) -> None:

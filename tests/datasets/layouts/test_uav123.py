@@ -36,7 +36,7 @@ def test_sequences_are_cut_from_their_folders(root: Path, files, prefix: str) ->
 
 
 def test_nan_says_absent(root: Path) -> None:
-    sequence = open_dataset(root).only(["car1_2"]).sequences[0]
+    sequence = open_dataset(root, only=["car1_2"]).sequences[0]
     assert sequence.absent.tolist() == [False, True, False]
     assert np.isnan(sequence.truth[1]).all()
 
