@@ -37,7 +37,7 @@ def staging(out: Path) -> Iterator[Path]:
             folder = _new_folder(out)
             try:
                 yield folder
-            except BaseException:
+            except BaseException:  # an interruption too leaves nothing behind; raised again
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
     except BaseException as error:

@@ -26,7 +26,7 @@ _DAMAGE = (
     *(ValueError, KeyError, IndexError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError),
     # What zipfile says to a method of compression that it does not know, and to a member marked as encrypted.
-    *(NotImplementedError, RuntimeError, OSError),
+    *(RuntimeError, OSError),
 )
 """What numpy and zipfile raise for a file with a wrong byte, depending on which one it is."""
 

@@ -29,7 +29,7 @@ class Source(ABC):
         """The text of a file. Raises BenchmarkError for one that is damaged or no text, OSError."""
         try:
             data = self._bytes(name)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
             raise BenchmarkError(f"{self.where(name)} cannot be unpacked: {error}; get a whole copy") from None
         if len(data) > _LARGEST:
             raise BenchmarkError(f"{self.where(name)} is larger than {_LARGEST >> 20} MB, so it is no result file")

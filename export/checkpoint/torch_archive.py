@@ -29,7 +29,7 @@ _STREAM_PROTOCOL = 1001
 _ENCRYPTED = 0x1
 DAMAGED = "copy or download it again"
 
-# What zipfile raises on archives that make no sense (RuntimeError covers NotImplementedError).
+# What zipfile raises on archives that make no sense; its refusals of features are RuntimeErrors too.
 _ZIP_ERRORS = (zipfile.BadZipFile, EOFError, ValueError, OverflowError, OSError, RuntimeError, struct.error)
 
 
