@@ -12,6 +12,7 @@ OSTrackEdgeError              the root: its text is one sentence for the user, p
 ├── FootageError              video or images that do not open, end early, or cannot be encoded
 ├── OutputError               a file that cannot be written where it was asked for
 ├── BenchmarkError            a measurement that could not be made
+├── TrainingError             a training that cannot begin, go on, or has left its rails
 └── MissingExtraError         an optional dependency is absent; the sentence holds the pip command
 """
 
@@ -61,6 +62,10 @@ class OutputError(OSTrackEdgeError):
 
 
 class BenchmarkError(OSTrackEdgeError):
+    pass
+
+
+class TrainingError(OSTrackEdgeError):
     pass
 
 

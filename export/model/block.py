@@ -41,10 +41,14 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """The weights of one pre-norm block; the network runs its two halves, and drops candidates between them."""
+    """The weights of one pre-norm block; the network runs its two halves, and drops candidates between them.
+
+    drop_path: the chance with which training leaves a half out for a sample (stochastic depth, Huang et al. 2016).
+    """
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
+        self.drop_path = 0.0
         self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
         self.attn = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
@@ -53,8 +57,15 @@ class Block(nn.Module):
     def attend(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The attention half with its residual: tokens [B, N, C], and the softmax [B, heads, N, N]."""
         mixed, softmax = self.attn(self.norm1(tokens))
-        return tokens + mixed, softmax
+        return tokens + self._kept(mixed), softmax
 
     def transform(self, tokens: Tensor) -> Tensor:
         """The MLP half with its residual: [B, N, C]."""
-        return tokens + self.mlp(self.norm2(tokens))
+        return tokens + self._kept(self.mlp(self.norm2(tokens)))
+
+    def _kept(self, change: Tensor) -> Tensor:
+        """What a half adds; in training, nothing for some samples, and so much more for the others."""
+        if not self.training or not self.drop_path:
+            return change
+        keep = 1 - self.drop_path
+        return change * (change.new_empty(len(change), 1, 1).bernoulli_(keep) / keep)

@@ -14,8 +14,8 @@ def _convolution(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def sigmoid(values: Tensor) -> Tensor:
-    """The published sigmoid, clamped away from 0 and 1."""
-    return values.sigmoid().clamp(1e-4, 1 - 1e-4)
+    """The published sigmoid, clamped away from 0 and 1; in float32, since 1 - 1e-4 is 1 in half precision."""
+    return values.float().sigmoid().clamp(1e-4, 1 - 1e-4)
 
 
 class CentreHead(nn.Module):
@@ -41,7 +41,7 @@ class CentreHead(nn.Module):
             maps[branch] = features
             for layer in self.layers(branch):
                 maps[branch] = layer(maps[branch])
-        return sigmoid(maps["ctr"]), sigmoid(maps["size"]), maps["offset"]
+        return sigmoid(maps["ctr"]), sigmoid(maps["size"]), maps["offset"].float()
 
 
 def decode(score: Tensor, size: Tensor, offset: Tensor, window: Tensor | None = None) -> tuple[Tensor, Tensor]:

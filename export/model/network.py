@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,23 @@ class NetworkOutput(NamedTuple):
     offset_map: Tensor
     removed: tuple[Tensor, ...]
     kept: tuple[Tensor, ...]
+
+
+class BlockState(NamedTuple):
+    """What a block did, for who trains or draws it.
+
+    softmax: its attention [B, heads, T + n, T + n], before it dropped candidates; tokens [B, T + k, C] after it; seen
+    int64 [B, n] and left [B, k]: places in the search grid of the search tokens in the one and in the other.
+    """
+
+    softmax: Tensor
+    tokens: Tensor
+    seen: Tensor
+    left: Tensor
+
+
+Watch: TypeAlias = Callable[[int, BlockState], None]
+"""Called after each block with its number."""
 
 
 class Backbone(nn.Module):
@@ -61,14 +79,24 @@ class OSTrack(nn.Module):
         self.backbone = Backbone(geometry, plain_tokens)
         self.box_head = CentreHead(geometry.width, geometry.head_width)
 
-    def forward(self, template: Tensor, search: Tensor, template_mask: Tensor | None = None) -> NetworkOutput:
+    def forward(
+        self,
+        template: Tensor,
+        search: Tensor,
+        template_mask: Tensor | None = None,
+        *,
+        eliminations: Mapping[int, int] | None = None,
+        watch: Watch | None = None,
+    ) -> NetworkOutput:
         """template, search: normalised float32 [B, 3, H, W]; template_mask: bool [B, T], the template tokens that rank
         the candidates (needed for ranking by the box, otherwise taken from the geometry).
 
-        Raises InputError for other shapes.
+        eliminations: search tokens kept at each block that drops some, instead of the geometry's (in training they
+        grow fewer from epoch to epoch). Raises InputError for other shapes.
         """
-        mask = self._check(template, search, template_mask)
         geometry, backbone = self.geometry, self.backbone
+        eliminations = geometry.eliminations if eliminations is None else eliminations
+        mask = self._check(template, search, template_mask, bool(eliminations))
         z = backbone.patch_embed(template) + backbone.pos_embed_z
         x = backbone.patch_embed(search) + backbone.pos_embed_x
         tokens = torch.cat([z, x], 1)
@@ -77,13 +105,16 @@ class OSTrack(nn.Module):
         removed, kept = [], []
         for number, block in enumerate(backbone.ordered_blocks):
             tokens, softmax = block.attend(tokens)
-            if number in geometry.eliminations:
+            seen = places
+            if number in eliminations:
                 assert mask is not None
-                stage = eliminate(tokens, softmax, mask, places, geometry.eliminations[number])
+                stage = eliminate(tokens, softmax, mask, places, eliminations[number])
                 tokens, places = stage.tokens, stage.kept
                 removed.append(stage.removed)
                 kept.append(stage.kept)
             tokens = block.transform(tokens)
+            if watch is not None:
+                watch(number, BlockState(softmax, tokens, seen, places))
         found = backbone.norm(tokens)[:, geometry.template_token_count :]
         if kept:
             found = restore(found, places, total)
@@ -91,7 +122,7 @@ class OSTrack(nn.Module):
         score, size, offset = self.box_head(features)
         return NetworkOutput(score, size, offset, tuple(removed), tuple(kept))
 
-    def _check(self, template: Tensor, search: Tensor, template_mask: Tensor | None) -> Tensor | None:
+    def _check(self, template: Tensor, search: Tensor, template_mask: Tensor | None, drops: bool) -> Tensor | None:
         geometry = self.geometry
         for name, picture, size in (
             ("template", template, geometry.template_size),
@@ -105,7 +136,7 @@ class OSTrack(nn.Module):
             raise InputError(
                 f"{len(template)} templates for {len(search)} search regions; give as many of one as of the other"
             )
-        if not geometry.eliminations:
+        if not drops:
             return None
         if template_mask is None:
             return default_mask(geometry, len(template), template.device)

@@ -1,0 +1,37 @@
+"""Pictures that are drawn again and again: decoded once, as long as there is room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...datasets.images import read_image
+
+ROOM = 4 << 30
+"""Bytes of decoded pictures that one process keeps."""
+
+
+class Pictures:
+    """Image files by path; what fits into `room` bytes stays decoded. Each process fills a store of its own."""
+
+    def __init__(self, room: int = ROOM) -> None:
+        self._room = room
+        self._kept: dict[Path, np.ndarray] = {}
+
+    def __getitem__(self, path: Path) -> np.ndarray:
+        """uint8 [H, W, 3], BGR, not to be written to. Raises FootageError."""
+        picture = self._kept.get(path)
+        if picture is None:
+            picture = read_image(path)
+            picture.setflags(write=False)
+            if picture.nbytes <= self._room:
+                self._room -= picture.nbytes
+                self._kept[path] = picture
+        return picture
+
+    def __getstate__(self) -> int:
+        return self._room + sum(picture.nbytes for picture in self._kept.values())
+
+    def __setstate__(self, room: int) -> None:
+        self.__init__(room)

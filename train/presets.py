@@ -1,0 +1,91 @@
+"""Recipes and networks by name: the published ones, and those of the default model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ..export.variants import published_geometry
+from ..runtime.errors import InputError
+from ..runtime.network import NetworkGeometry
+from .data.augment import STRONG
+from .data.crops import Jitter
+from .losses import LossWeights, RegressAt
+from .recipe import Optimisation, Optimizer, Precision, Recipe, Schedule, Warmup
+from .targets import CentreCell
+
+
+@dataclass(frozen=True)
+class Preset:
+    """summary: one line for whoever chooses. pretrained: whether it is meant to start from weights."""
+
+    summary: str
+    geometry: NetworkGeometry
+    recipe: Recipe
+    pretrained: bool
+
+
+EDGE = NetworkGeometry("edge", 64, 128, 2.0, 4.0, 192, 8, 3, 768, 64, (2, 4, 6), (0.7, 0.7, 0.7))
+"""A ViT as wide as ViT-Tiny with two thirds of its blocks."""
+
+_ALL = Optimisation()
+_GOT10K = Optimisation(epochs=100, decay_epoch=80)
+
+_NEAR, _FAR = Jitter(3.0, 0.25), Jitter(4.5, 0.5)
+
+_EDGE_RECIPE = Recipe(
+    optimisation=Optimisation(
+        batch=64,
+        epochs=21,
+        pairs_per_epoch=12_800,
+        optimizer=Optimizer.MUON,
+        learning_rate=1e-3,
+        backbone_factor=1.0,
+        weight_decay=0.05,
+        schedule=Schedule.LINEAR,
+        decay_epoch=21,
+        warmup_epochs=0.25,
+        clip_norm=1.0,
+        drop_path=0.0,
+    ),
+    elimination=Warmup(3, 8),
+    losses=LossWeights(guidance=0.3),
+    regress_at=RegressAt.BOTH,
+    centre_cell=CentreCell.FLOOR,
+    jitter=_NEAR,
+    augmentation=STRONG,
+    precision=Precision.BF16,
+    validate_every=1,
+)
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "ostrack-256": Preset(
+            "as published, all data: 300 epochs", published_geometry("ostrack-256"), Recipe(_ALL, jitter=_NEAR), True
+        ),
+        "ostrack-256-got10k": Preset(
+            "as published, GOT-10k alone: 100 epochs",
+            published_geometry("ostrack-256"),
+            Recipe(_GOT10K, Warmup(20, 70), jitter=_NEAR),
+            True,
+        ),
+        "ostrack-384": Preset(
+            "as published, all data: 300 epochs", published_geometry("ostrack-384"), Recipe(_ALL, jitter=_FAR), True
+        ),
+        "ostrack-384-got10k": Preset(
+            "as published, GOT-10k alone: 100 epochs",
+            published_geometry("ostrack-384"),
+            Recipe(_GOT10K, Warmup(20, 70), jitter=_FAR),
+            True,
+        ),
+        "edge": Preset("a small network from nothing, on few pictures", EDGE, _EDGE_RECIPE, False),
+    }
+)
+
+
+def preset(name: str) -> Preset:
+    """Raises InputError naming the presets."""
+    if name not in PRESETS:
+        raise InputError(f"there is no preset {name!r}; known are: {', '.join(PRESETS)}")
+    return PRESETS[name]
