@@ -10,12 +10,12 @@ from ..runtime.errors import FootageError, InputError
 from .layouts.davis import DAVIS
 from .layouts.folders import FOLDERS, ITB, TNL2K
 from .layouts.got10k import GOT10K
-from .layouts.lasot import LASOT, LASOT_EXT
+from .layouts.lasot import LASOT, LASOT_EXT, LASOT_TRAIN
 from .layouts.layout import Layout, found_at
 from .layouts.nfs import NFS, NFS240
 from .layouts.otb import OTB
 from .layouts.selection import Selection
-from .layouts.trackingnet import TRACKINGNET
+from .layouts.trackingnet import TRACKINGNET, TRACKINGNET_TRAIN
 from .layouts.uav123 import UAV20L, UAV123
 from .layouts.video import VIDEO
 from .layouts.vot import VOT
@@ -25,6 +25,7 @@ LAYOUTS: tuple[Layout, ...] = (
     GOT10K,
     VOT,
     TRACKINGNET,
+    TRACKINGNET_TRAIN,
     UAV123,
     UAV20L,
     NFS,
@@ -32,6 +33,7 @@ LAYOUTS: tuple[Layout, ...] = (
     OTB,
     TNL2K,
     LASOT,
+    LASOT_TRAIN,
     LASOT_EXT,
     DAVIS,
     FOLDERS,

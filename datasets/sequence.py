@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 
 import numpy as np
 
@@ -54,7 +55,8 @@ class ImageFrames(Frames):
         self, folder: Path, names: Iterable[str], size: tuple[int, int] | None = None, allow_truncated: bool = False
     ) -> None:
         self.folder = folder
-        self.names = tuple(names)
+        # Sequences number their images alike: a training set of 14 million frames then holds some thousand names.
+        self.names = tuple(map(intern, names))
         self._size = size
         self._allow_truncated = allow_truncated
 

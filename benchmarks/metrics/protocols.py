@@ -81,9 +81,11 @@ _DATASETS = {
     "uav123": Protocol.UAV123,
     "uav20l": Protocol.UAV123,
     "lasot": Protocol.LASOT,
+    "lasot-train": Protocol.LASOT,
     "lasot-ext": Protocol.LASOT,
     "got10k": Protocol.GOT10K,
     "trackingnet": Protocol.TRACKINGNET,
+    "trackingnet-train": Protocol.TRACKINGNET,
     "itb": Protocol.ITB,
 }
 

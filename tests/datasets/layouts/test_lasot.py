@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from ostrack_edge.datasets.layouts.lasot_test import EXTENSION_CLASSES, TEST_SEQUENCES
 from ostrack_edge.datasets.registry import open_dataset
-from ostrack_edge.runtime.errors import FootageError
+from ostrack_edge.runtime.errors import FootageError, InputError
 
 
 @pytest.fixture
@@ -68,6 +68,32 @@ def test_the_extension(tmp_path: Path, make, prefix: str) -> None:
     assert (dataset.name, dataset.sequences[0].dataset) == ("lasot-ext", "lasot-ext")
     assert [s.name for s in dataset.sequences] == ["atv-2", "atv-10", "wingsuit-1"]
     assert dataset.notes == ("147 of the 150 sequences of the extension are not there",)
+
+
+def test_the_training_set_is_the_rest_and_has_a_name_of_its_own(tmp_path: Path, make) -> None:
+    for name in ("airplane-1", "airplane-2", "zebra-10", "zebra-11", "atv-1"):
+        make(tmp_path / name.split("-")[0] / name)
+    dataset = open_dataset(f"lasot-train:{tmp_path}")
+    assert (dataset.name, dataset.sequences[0].dataset) == ("lasot-train", "lasot-train")
+    # airplane-1 and zebra-10 belong to the test set, atv-1 to the extension.
+    assert [s.name for s in dataset.sequences] == ["airplane-2", "zebra-11"]
+    assert dataset.notes == ("1118 of the 1120 sequences of the training set are not there",)
+    assert [s.name for s in open_dataset(f"lasot-train:{tmp_path}", skip=["zebra-11"]).sequences] == ["airplane-2"]
+    with pytest.raises(InputError, match="has no sequence 'airplane-1'"):
+        open_dataset(f"lasot-train:{tmp_path}", only=["airplane-1"])
+
+
+def test_no_list_moves_the_test_set_into_the_training_set(tmp_path: Path, make, lines) -> None:
+    for name in ("airplane-1", "airplane-2", "airplane-3"):
+        make(tmp_path / "airplane" / name)
+    lines(tmp_path / "testing_set.txt", ["airplane-2"])
+    assert [s.name for s in open_dataset(f"lasot-train:{tmp_path}").sequences] == ["airplane-3"]
+
+
+def test_the_test_set_alone_is_no_training_set(tmp_path: Path, make) -> None:
+    make(tmp_path / "airplane" / "airplane-1")
+    with pytest.raises(FootageError, match="holds none of the 1120 sequences of the training set of LaSOT"):
+        open_dataset(f"lasot-train:{tmp_path}")
 
 
 def test_frames_beyond_the_truth_are_left_out_and_noted(tmp_path: Path, make) -> None:

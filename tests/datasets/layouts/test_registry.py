@@ -5,7 +5,8 @@ from ostrack_edge.datasets.registry import LAYOUTS, open_dataset
 from ostrack_edge.runtime.errors import FootageError, InputError
 
 PREFIXES = (
-    "davis folders got10k itb lasot lasot-ext nfs nfs240 otb tnl2k trackingnet uav123 uav20l video vot"  # all of them
+    "davis folders got10k itb lasot lasot-ext lasot-train nfs nfs240 otb tnl2k trackingnet trackingnet-train uav123 "
+    "uav20l video vot"
 )
 
 
