@@ -47,7 +47,7 @@ def run(
 ) -> None:
     """Train a network. Ctrl-C stops it after the step; `ostrack-train resume RUN` goes on."""
     _require_torch()
-    from .data.mixture import HoldBack
+    from .data.hold_back import HoldBack
     from .launch import begin, follow
     from .plan import SCHEMA, Plan
     from .presets import preset as choose

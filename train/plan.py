@@ -11,7 +11,7 @@ from ..runtime.errors import BundleError, TrainingError
 from ..runtime.files import whole_or_nothing
 from ..runtime.manifest import from_json, to_json
 from ..runtime.network import NetworkGeometry
-from .data.mixture import HoldBack
+from .data.hold_back import HoldBack
 from .recipe import Recipe
 
 SCHEMA = 1

@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from ...runtime.errors import InputError
-from .cutouts import Cutouts, find_cutouts
-from .packed import PackedCrop, PackedPhotos, PackedVideos, check_groups, group_name, read_packed
+from .hold_back import HoldBack
 from .pairs import Weighted
-from .photos import Patches, Photo, read_photos
-from .pictures import Pictures
-
-VIDEOS, PHOTOS, PATCHES, CUTOUTS = 0.25, 0.3, 0.15, 0.3
-"""Shares of what a folder of packed crops holds: most pairs from where there are most targets."""
-
-
-@dataclass(frozen=True)
-class HoldBack:
-    """What is kept for validation. groups: videos and sequences by name; photos: share of the single photos, chosen by
-    their files' names, so that it stays the same whatever is added."""
-
-    groups: tuple[str, ...] = ()
-    photos: float = 0.0
-
-    @classmethod
-    def parse(cls, text: str) -> HoldBack:
-        """From "tiger,Car4,photos=0.07". Raises InputError."""
-        names = [part.strip() for part in text.split(",") if part.strip()]
-        share = 0.0
-        for part in [name for name in names if name.startswith("photos=")]:
-            try:
-                share = float(part.removeprefix("photos="))
-            except ValueError:
-                share = math.nan
-            if not 0 <= share < 1:
-                raise InputError(f"{part}: give the share of photos to hold back, from 0 to below 1")
-        return cls(tuple(name for name in names if not name.startswith("photos=")), share)
-
-    def holds_photo(self, path: Path) -> bool:
-        mark = int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:8], "big")
-        return mark < self.photos * 2**64
-
-    def holds(self, crop: PackedCrop) -> bool:
-        if crop.of_video:
-            return crop.group in self.groups or group_name(crop.group) in self.groups
-        return crop.group in self.groups or group_name(crop.group) in self.groups or self.holds_photo(crop.path)
+from .specs import Choices, Part, open_part
 
 
 @dataclass(frozen=True)
@@ -59,40 +21,51 @@ class Mixture:
     validation: tuple[Weighted, ...]
 
 
-def open_mixture(specs: Sequence[str], hold_back: HoldBack, max_gap: int) -> Mixture:
-    """All sources of `--data SPEC`. Raises InputError for a spec that names nothing known, FootageError."""
-    parts = [open_packed(Path(spec.removeprefix("packed:")), hold_back, max_gap) for spec in specs]
-    return Mixture(
-        tuple(source for part in parts for source in part.training),
-        tuple(source for part in parts for source in part.validation),
-    )
+def open_mixture(
+    specs: Sequence[str], hold_back: HoldBack, max_gap: int = 200, allow_truncated: bool = False
+) -> Mixture:
+    """All sources of `--data KIND:PATH[=SHARE]`. Each spec gives pairs by its share, 1 where it names none.
 
-
-def open_packed(root: Path, hold_back: HoldBack, max_gap: int) -> Mixture:
-    """Videos and photos of a folder of packed crops; patches and cut-outs of the photos beside them, if there are any.
-
-    Raises FootageError, and InputError for a group that is not there.
+    Raises InputError for a spec that cannot be read, a test set, and a name to hold back that is nowhere; FootageError
+    for what is missing, damaged, or laid out otherwise.
     """
-    crops, pictures = read_packed(root), Pictures()
-    check_groups(crops, hold_back.groups, root)
-    kept = [crop for crop in crops if not hold_back.holds(crop)]
-    held = [crop for crop in crops if hold_back.holds(crop)]
-    training = _packed(root, kept, pictures, max_gap)
-    if (root / "photos").is_dir():
-        photos = [photo for photo in read_photos(root / "photos") if not hold_back.holds_photo(photo.path)]
-        training += _of_photos(root / "photos", photos, pictures)
-    return Mixture(tuple(training), tuple(_packed(root, held, pictures, max_gap)))
+    if not specs:
+        raise InputError("no data to train on; give some with --data, as in --data packed:FOLDER")
+    choices = Choices(hold_back, max_gap, allow_truncated)
+    parts = [_scaled(open_part(spec, choices), share) for spec, share in map(split_share, specs)]
+    unknown = set(hold_back.groups).difference(*(part.names for part in parts))
+    if unknown:
+        known = sorted(set().union(*(part.names for part in parts)))
+        more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+        raise InputError(
+            f"there is no sequence {', '.join(sorted(unknown))} to hold back; the data have: "
+            f"{', '.join(known[:8])}{more}"
+        )
+    training = tuple(source for part in parts for source in part.training)
+    if not training:
+        raise InputError("everything is held back: nothing is left to train on")
+    return Mixture(training, tuple(source for part in parts for source in part.validation))
 
 
-def _packed(root: Path, crops: Sequence[PackedCrop], pictures: Pictures, max_gap: int) -> list[Weighted]:
-    videos = PackedVideos(root, [crop for crop in crops if crop.of_video], pictures, max_gap)
-    photos = PackedPhotos(root, [crop for crop in crops if not crop.of_video], pictures)
-    return [Weighted(source, share) for source, share in ((videos, VIDEOS), (photos, PHOTOS)) if len(source)]
+def split_share(text: str) -> tuple[str, float]:
+    """A spec and its share, from "got10k:/data/train=0.5". Raises InputError."""
+    match = re.fullmatch(r"(.*)=([0-9.eE+-]+)", text, re.DOTALL)
+    if not match:
+        return text, 1.0
+    try:
+        share = float(match[2])
+    except ValueError:
+        share = math.nan
+    if not 0 < share < math.inf:
+        raise InputError(f"{text}: a share is a number above 0")
+    return match[1], share
 
 
-def _of_photos(root: Path, photos: list[Photo], pictures: Pictures) -> list[Weighted]:
-    found = [Weighted(Patches(root, photos, pictures), PATCHES)]
-    cutouts = find_cutouts(photos, pictures)
-    if cutouts:
-        found.append(Weighted(Cutouts(root, photos, cutouts, pictures), CUTOUTS))
-    return found
+def _scaled(part: Part, share: float) -> Part:
+    """The part's own shares brought to a sum of `share`."""
+    sums = [sum(weighted.share for weighted in sources) for sources in (part.training, part.validation)]
+    training, validation = (
+        [replace(weighted, share=weighted.share * share / total) for weighted in sources]
+        for sources, total in zip((part.training, part.validation), sums, strict=True)
+    )
+    return Part(training, validation, part.names)

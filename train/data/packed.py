@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...runtime.errors import FootageError, InputError
+from ...runtime.errors import FootageError
 from ...runtime.geometry import Box
+from .cutouts import Cutouts, find_cutouts
+from .hold_back import HoldBack
+from .pairs import Weighted
+from .photos import Patches, read_photos
 from .pictures import Pictures
 from .sources import Pair, View
 
 INDEX = "index.json"
 VIDEO = "video_"
+
+VIDEOS, PHOTOS, PATCHES, CUTOUTS = 0.25, 0.3, 0.15, 0.3
+"""Shares of what such a folder holds, where it holds it: most pairs from where there are most targets."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,38 @@ class PackedCrop:
     @property
     def of_video(self) -> bool:
         return self.group.startswith(VIDEO)
+
+
+class Packed(NamedTuple):
+    """A folder's sources with their shares, what was held back of them, and the names of its groups."""
+
+    training: list[Weighted]
+    validation: list[Weighted]
+    names: frozenset[str]
+
+
+def open_packed(root: Path, hold_back: HoldBack, max_gap: int) -> Packed:
+    """Videos and photos of a folder of packed crops; patches and cut-outs of the photos in it, if there are any.
+
+    Label maps are read there and then. Raises FootageError.
+    """
+    crops, pictures = read_packed(root), Pictures()
+    held = [crop for crop in crops if _is_held(crop, hold_back)]
+    training = _sources(root, [crop for crop in crops if not _is_held(crop, hold_back)], pictures, max_gap)
+    if (root / "photos").is_dir():
+        training += open_photos(root / "photos", hold_back, pictures)
+    names = frozenset(crop.group for crop in crops) | {group_name(crop.group) for crop in crops}
+    return Packed(training, _sources(root, held, pictures, max_gap), names)
+
+
+def open_photos(root: Path, hold_back: HoldBack, pictures: Pictures) -> list[Weighted]:
+    """Patches of a folder's photos, and the objects that its label maps show, if it has any. Raises FootageError."""
+    photos = [photo for photo in read_photos(root) if not hold_back.holds_photo(photo.path)]
+    found = [Weighted(Patches(root, photos, pictures), PATCHES)]
+    cutouts = find_cutouts(photos, pictures)
+    if cutouts:
+        found.append(Weighted(Cutouts(root, photos, cutouts, pictures), CUTOUTS))
+    return found
 
 
 def read_packed(root: Path) -> list[PackedCrop]:
@@ -52,15 +91,6 @@ def read_packed(root: Path) -> list[PackedCrop]:
 def group_name(group: str) -> str:
     """A group as `--hold-back` names it: without the prefix that says what it is."""
     return group.removeprefix(VIDEO)
-
-
-def check_groups(crops: Iterable[PackedCrop], names: Collection[str], root: Path) -> None:
-    """Raises InputError for a name that no group goes by."""
-    known = {group_name(crop.group) for crop in crops} | {crop.group for crop in crops}
-    unknown = sorted(set(names) - known)
-    if unknown:
-        held = ", ".join(sorted({group_name(crop.group) for crop in crops}))
-        raise InputError(f"{root} has no group {', '.join(unknown)}; it has: {held}")
 
 
 class PackedVideos:
@@ -106,6 +136,18 @@ class PackedPhotos:
         crop = self._crops[random.integers(len(self._crops))]
         view = View(self._pictures[crop.path], crop.box)
         return Pair(view, view)
+
+
+def _is_held(crop: PackedCrop, hold_back: HoldBack) -> bool:
+    if crop.group in hold_back.groups or group_name(crop.group) in hold_back.groups:
+        return True
+    return not crop.of_video and hold_back.holds_photo(crop.path)
+
+
+def _sources(root: Path, crops: Sequence[PackedCrop], pictures: Pictures, max_gap: int) -> list[Weighted]:
+    videos = PackedVideos(root, [crop for crop in crops if crop.of_video], pictures, max_gap)
+    photos = PackedPhotos(root, [crop for crop in crops if not crop.of_video], pictures)
+    return [Weighted(source, share) for source, share in ((videos, VIDEOS), (photos, PHOTOS)) if len(source)]
 
 
 def _crop(root: Path, entry: Any, where: str) -> PackedCrop:

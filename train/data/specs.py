@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from ...datasets.registry import LAYOUTS, open_dataset
 from ...runtime.errors import FootageError, InputError
 from .coco import CocoSource, find_coco
+from .hold_back import HoldBack
+from .packed import open_packed, open_photos
+from .pairs import Weighted
+from .pictures import Pictures
 from .sequences import MAX_GAP, SequenceSource
-from .sources import Source
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What holds for all of the data. hold_back: sequences by name that are not to be trained on. max_gap: frames
-    between template and search at most. allow_truncated: take JPEG files and videos that end early as they are.
-    """
+    """What holds for all of the data. max_gap: frames between template and search at most. allow_truncated: take JPEG
+    files and videos that end early as they are."""
 
-    hold_back: frozenset[str] = frozenset()
+    hold_back: HoldBack = field(default_factory=HoldBack)
     max_gap: int = MAX_GAP
     allow_truncated: bool = False
 
 
-Opener = Callable[[str, str, Choices], list[Source]]
+class Part(NamedTuple):
+    """What one spec gives: sources to train on, those that were held back, and the names that could be."""
+
+    training: list[Weighted]
+    validation: list[Weighted]
+    names: frozenset[str] = frozenset()
+
+
+Opener = Callable[[str, str, Choices], Part]
 """From a kind and what stands after its colon. Raises InputError and FootageError."""
 
 
-def open_sources(
-    spec: str, *, hold_back: Iterable[str] = (), max_gap: int = MAX_GAP, allow_truncated: bool = False
-) -> list[Source]:
+def open_part(spec: str, choices: Choices) -> Part:
     """The sources that `spec` names: KIND:PATH, where KIND is one of `KINDS`, and has to be given.
 
-    hold_back: names of sequences that are left out, without being read; every one of them must be there. Raises
-    InputError for an unknown kind or name, a test set, and data of which nothing can be used; FootageError for what is
+    Raises InputError for an unknown kind, a test set, and data of which nothing can be used; FootageError for what is
     missing, damaged, or laid out otherwise.
     """
     kind, rest = _split(spec)
-    return list(KINDS[kind](kind, rest, Choices(frozenset(hold_back), max_gap, allow_truncated)))
+    return KINDS[kind](kind, rest, choices)
 
 
 def _split(spec: str) -> tuple[str, str]:
@@ -57,28 +65,46 @@ def _split(spec: str) -> tuple[str, str]:
     return kind, match[2]
 
 
-def _sequences(kind: str, rest: str, choices: Choices) -> list[Source]:
-    dataset = open_dataset(f"{kind}:{rest}", choices.allow_truncated, skip=choices.hold_back)
-    return [SequenceSource(dataset, max_gap=choices.max_gap)]
+def _sequences(kind: str, rest: str, choices: Choices) -> Part:
+    dataset = open_dataset(f"{kind}:{rest}", choices.allow_truncated)
+    groups = set(choices.hold_back.groups)
+    held = tuple(s for s in dataset.sequences if s.name in groups)
+    kept = tuple(s for s in dataset.sequences if s.name not in groups)
+    training, validation = (
+        [Weighted(SequenceSource(replace(dataset, sequences=chosen), max_gap=choices.max_gap), 1.0)] if chosen else []
+        for chosen in (kept, held)
+    )
+    return Part(training, validation, frozenset(s.name for s in dataset.sequences))
 
 
-def _test_set(kind: str, rest: str, choices: Choices) -> list[Source]:
+def _test_set(kind: str, rest: str, choices: Choices) -> Part:
     instead = f"; its training set is {kind}-train:{rest}" if f"{kind}-train" in KINDS else ""
     raise InputError(f"{kind}:{rest} is the test set of a benchmark, which is not to be trained on{instead}")
 
 
-def _coco(kind: str, rest: str, choices: Choices) -> list[Source]:
-    if choices.hold_back:
-        raise InputError(
-            f"{kind}:{rest} holds photos, not sequences: {', '.join(sorted(choices.hold_back))} cannot be held back"
-        )
+def _coco(kind: str, rest: str, choices: Choices) -> Part:
     # FILE.json,FOLDER names the folder of the photos too; a path may hold commas elsewhere.
     match = re.fullmatch(r"(.+\.json),(.+)", rest, re.IGNORECASE | re.DOTALL)
     path, images = (Path(match[1]), Path(match[2]).expanduser()) if match else (Path(rest), None)
     path = path.expanduser()
     if not path.exists():
         raise FootageError(f"{path} does not exist; give COCO's folder or a file of annotations, as in coco:/data/coco")
-    return [CocoSource(find_coco(path, images))]
+    return Part([Weighted(CocoSource(find_coco(path, images)), 1.0)], [])
+
+
+def _packed(kind: str, rest: str, choices: Choices) -> Part:
+    return Part(*open_packed(_folder(rest), choices.hold_back, choices.max_gap))
+
+
+def _photos(kind: str, rest: str, choices: Choices) -> Part:
+    return Part(open_photos(_folder(rest), choices.hold_back, Pictures()), [])
+
+
+def _folder(rest: str) -> Path:
+    path = Path(rest).expanduser()
+    if not path.is_dir():
+        raise FootageError(f"{path} is no folder; check the path")
+    return path
 
 
 _TEST_SETS = ("lasot", "lasot-ext", "trackingnet")
@@ -89,6 +115,8 @@ KINDS: Mapping[str, Opener] = MappingProxyType(
         **{layout.prefix: _sequences for layout in LAYOUTS if layout.prefix not in _TEST_SETS},
         **dict.fromkeys(_TEST_SETS, _test_set),
         "coco": _coco,
+        "packed": _packed,
+        "photos": _photos,
     }
 )
 """Every kind of training data: the layouts of `datasets`, and what only training reads."""

@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 from ostrack_edge.datasets.registry import LAYOUTS
 from ostrack_edge.runtime.errors import FootageError, InputError
-from ostrack_edge.train.data.specs import KINDS, open_sources
+from ostrack_edge.train.data.hold_back import HoldBack
+from ostrack_edge.train.data.mixture import open_mixture
+from ostrack_edge.train.data.sources import Source
+from ostrack_edge.train.data.specs import KINDS, Choices, open_part
 
 OBJECTS = [(1, (1, 2, 10, 8), 0)]
+
+
+def open_sources(spec: str, *hold_back: str, max_gap: int = 200) -> list[Source]:
+    return [weighted.source for weighted in open_part(spec, Choices(HoldBack(hold_back), max_gap)).training]
 
 
 def lasot(root: Path, clip, *names: str) -> Path:
@@ -39,27 +46,39 @@ def test_sequences(clip, prefix: str) -> None:
     assert apart == {1, 2, 3}
 
 
-def test_sequences_are_held_back_by_name_and_may_be_damaged(clip) -> None:
+def test_sequences_are_held_back_by_name(clip) -> None:
     for name in ("bag", "cup"):
         clip(name)
     root = clip("dog")
-    (root / "cup" / "groundtruth.txt").write_text("nonsense\n")
-    (source,) = open_sources(f"folders:{root}", hold_back=["cup", "dog"])
-    assert len(source) == 1
-    with pytest.raises(InputError, match=r"has no sequence 'cow'; it has bag, cup, dog$"):
-        open_sources(f"folders:{root}", hold_back=["cow"])
-    with pytest.raises(InputError, match=r"no sequence of .* is left"):
-        open_sources(f"folders:{root}", hold_back=["bag", "cup", "dog"])
+    mixture = open_mixture([f"folders:{root}"], HoldBack(("cup", "dog")))
+    assert [len(weighted.source) for weighted in mixture.training] == [1]
+    assert [len(weighted.source) for weighted in mixture.validation] == [2]
+    with pytest.raises(InputError, match=r"no sequence cow to hold back; the data have: bag, cup, dog$"):
+        open_mixture([f"folders:{root}"], HoldBack(("cow",)))
+    with pytest.raises(InputError, match="nothing is left to train on"):
+        open_mixture([f"folders:{root}"], HoldBack(("bag", "cup", "dog")))
+
+
+def test_a_name_may_be_in_any_of_the_data(coco, clip) -> None:
+    mixture = open_mixture([f"coco:{coco(OBJECTS)}=3", f"folders:{clip('bag')}"], HoldBack(("bag",)))
+    assert [weighted.share for weighted in mixture.training] == [3]
+    assert [len(weighted.source) for weighted in mixture.validation] == [1]
+
+
+@pytest.mark.parametrize("share", ["0", "-1", "1e999", "..", "+"])
+def test_a_share_is_above_0(share: str) -> None:
+    with pytest.raises(InputError, match="a share is a number above 0"):
+        open_mixture([f"folders:/nowhere={share}"], HoldBack())
 
 
 def test_lasots_test_set_is_never_trained_on(tmp_path: Path, clip) -> None:
     root = lasot(tmp_path, clip, "airplane-1", "airplane-2", "zebra-11")
     with pytest.raises(InputError, match=r"is the test set of a benchmark, .* its training set is lasot-train:/"):
         open_sources(f"lasot:{root}")
-    (source,) = open_sources(f"lasot-train:{root}", hold_back=["zebra-11"])
+    (source,) = open_sources(f"lasot-train:{root}", "zebra-11")
     assert len(source) == 1
-    with pytest.raises(InputError, match="has no sequence 'airplane-1'"):
-        open_sources(f"lasot-train:{root}", hold_back=["airplane-1"])
+    with pytest.raises(InputError, match="no sequence airplane-1 to hold back"):
+        open_mixture([f"lasot-train:{root}"], HoldBack(("airplane-1",)))
 
 
 def test_lasots_extension_is_a_test_set_alone(tmp_path: Path) -> None:
@@ -94,11 +113,6 @@ def test_coco_by_folder_file_and_photos(coco, tmp_path: Path) -> None:
         (source,) = open_sources(spec)
         assert len(source) == 1
         assert source.draw(np.random.default_rng(0)).search.picture.shape == (30, 40, 3)
-
-
-def test_photos_cannot_be_held_back(coco) -> None:
-    with pytest.raises(InputError, match="holds photos, not sequences: bag, cup cannot be held back"):
-        open_sources(f"coco:{coco(OBJECTS)}", hold_back=["cup", "bag"])
 
 
 @pytest.mark.parametrize("kind", ["coco", "folders"])
