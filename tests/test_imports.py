@@ -56,7 +56,7 @@ def test_the_promised_names() -> None:
     assert sorted(ostrack_edge.__all__) == PUBLIC
 
 
-@pytest.mark.parametrize("room", ["", ".runtime", ".runtime.backends", ".datasets", ".export"])
+@pytest.mark.parametrize("room", ["", ".runtime", ".runtime.backends", ".models", ".datasets", ".export"])
 def test_every_promised_name_is_there(room: str) -> None:
     if room == ".export":
         pytest.importorskip("torch", reason="the export room needs PyTorch")
@@ -69,7 +69,13 @@ def test_every_promised_name_is_there(room: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["ostrack_edge", "ostrack_edge.runtime", "ostrack_edge.runtime.manifest", "ostrack_edge.service.cli"],
+    [
+        "ostrack_edge",
+        "ostrack_edge.runtime",
+        "ostrack_edge.runtime.manifest",
+        "ostrack_edge.models",
+        "ostrack_edge.service.cli",
+    ],
 )
 def test_the_light_modules_do_without_opencv(module: str) -> None:
     found = loaded(f"import {module}")
