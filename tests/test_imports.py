@@ -122,7 +122,9 @@ def test_the_device_installation(source_copy: Path, tiny_bundle: Path, tmp_path:
     done = python(TRACK, tiny_bundle, interpreter=binaries / "python")
     assert (done.returncode, done.stdout.strip()) == (0, "4"), done.stderr
     Scene(160, 120, frames=3).write_video(tmp_path / "clip.mp4")
-    command = [binaries / "ostrack-track", "run", tmp_path / "clip.mp4", "--bundle", tiny_bundle]
-    tracked = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
-    assert tracked.returncode == 0, tracked.stderr
-    assert tracked.stdout.startswith("tracked 3 frames")
+    command = [binaries / "ostrack-track", "run", tmp_path / "clip.mp4"]
+    for bundle in ((), ("--bundle", tiny_bundle)):
+        tracked = subprocess.run([*map(str, (*command, *bundle))], capture_output=True, text=True, check=False)
+        assert tracked.returncode == 0, tracked.stderr
+        assert tracked.stdout.startswith("tracked 3 frames")
+        assert ("the default model edge" in tracked.stderr) is not bool(bundle)
