@@ -1,4 +1,4 @@
-# make demo   set up, build a bundle with made-up weights, verify and measure it, track a rendered clip
+# make demo   set up, build the default model's bundle, verify and measure it, track a rendered clip with it
 # make test   set up, run the tests
 # make lint   set up, check style, types and the rules of imports
 #
@@ -12,7 +12,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-VARIANT := ostrack-256
 
 .PHONY: demo test lint clean
 
@@ -42,7 +41,7 @@ lint: $(STAMP)
 demo: $(STAMP)
 	@mkdir -p demo
 	$(BIN)/python -m ostrack_edge.datasets.scene demo/clip.mp4
-	$(BIN)/ostrack-export build --untrained --variant $(VARIANT) --out demo/bundle
+	$(BIN)/ostrack-export build --out demo/bundle
 	$(BIN)/ostrack-export verify demo/bundle
 	$(BIN)/ostrack-bench macs demo/bundle
 	$(BIN)/ostrack-bench fps demo/bundle

@@ -1,7 +1,8 @@
 """ostrack-edge: the OSTrack visual tracker from a checkpoint to a camera on a small computer.
 
 The public face: `Tracker` and the values it takes and gives. Rooms: `ostrack_edge.runtime` (on the device),
-`ostrack_edge.export` (on the workstation), `ostrack_edge.datasets`, `ostrack_edge.benchmarks`, `ostrack_edge.service`.
+`ostrack_edge.models` (the default model), `ostrack_edge.export` (on the workstation), `ostrack_edge.datasets`,
+`ostrack_edge.benchmarks`, `ostrack_edge.service`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the command lines share: how they end, how they say that something went wrong, and how they read their values.
+"""What the command lines share: how they end, how they say that something went wrong, how they read their values, and
+what they take where no model is named.
 
 Exit codes: 0 done, 1 an error of this package or of the machine (one sentence on stderr), 2 a wrong argument,
 130 interrupted with Ctrl-C.
@@ -10,12 +11,14 @@ import os
 import signal
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import NoReturn
 
 import typer
 from rich.console import Console
 from typer.main import get_command
 
+from .models import DEFAULT_NAME, default_bundle, default_card, default_checkpoint
 from .runtime.errors import InputError, OSTrackEdgeError
 from .runtime.files import os_sentence
 from .runtime.geometry import Box, check_box
@@ -62,6 +65,29 @@ def run_app(app: typer.Typer) -> NoReturn:
 def console() -> Console:
     """Where tables go: stdout. Paths and pip commands in it keep their brackets; into a pipe it is wide enough."""
     return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def bundle_or_default(bundle: Path | None) -> Path:
+    """The bundle that was named; without one the default model's, which stderr is told. Raises BundleError."""
+    if bundle is not None:
+        return bundle
+    found = default_bundle()
+    _say_default("bundle")
+    return found
+
+
+def checkpoint_or_default(checkpoint: Path | None) -> Path:
+    """The checkpoint that was named; without one the default model's, which stderr is told. Raises CheckpointError."""
+    if checkpoint is not None:
+        return checkpoint
+    found = default_checkpoint()
+    _say_default("checkpoint")
+    return found
+
+
+def _say_default(what: str) -> None:
+    # On stderr: what a command gives out may be read by a program.
+    print(f"no {what} given: the default model {DEFAULT_NAME}, described in {default_card()}", file=sys.stderr)
 
 
 def parse_box(text: str) -> Box:

@@ -8,9 +8,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from .._command import console, parse_blocks, parse_keep_ratio, run_app
-from ..export.variants import VARIANTS, published_geometry
+from .._command import bundle_or_default, console, parse_blocks, parse_keep_ratio, run_app
+from ..export.variants import VARIANTS, Elimination, changed_geometry, published_geometry
 from ..runtime.files import check_place
+from ..runtime.manifest import read_manifest
 from ..runtime.network import TemplateTokens
 from .accuracy.agreement_command import agreement
 from .accuracy.commands import accuracy
@@ -21,8 +22,6 @@ from .macs.count import count_bundle, count_geometry, count_keep_ratios
 from .macs.table import print_keep_ratios, print_macs
 from .output import write_json
 
-DEFAULT_VARIANT = next(iter(VARIANTS))
-
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="What a network costs, how fast it runs here, and how well."
 )
@@ -32,10 +31,10 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write
 
 @app.command()
 def macs(
-    bundle: Annotated[Path | None, typer.Argument(help="A bundle; without one, the network of --variant.")] = None,
-    variant: Annotated[
-        str | None, typer.Option(help=f"One of {', '.join(VARIANTS)}; the first where none is named.")
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle; without one, the network of --variant, or the default model.")
     ] = None,
+    variant: Annotated[str | None, typer.Option(help=f"A published network: one of {', '.join(VARIANTS)}.")] = None,
     keep_ratio: Annotated[
         Any,
         typer.Option(parser=parse_keep_ratio, metavar="RATIO", help="0.7, or one per elimination block: 0.7,0.7,0.8."),
@@ -61,11 +60,16 @@ def macs(
     given = [option for option, value in chosen.items() if value is not None]
     if bundle and given:
         raise typer.BadParameter(f"{bundle} has its own network; leave out {', '.join(given)}, or leave out the bundle")
-    if bundle:
-        report = count_bundle(bundle)
+    if variant:
+        report = count_geometry(published_geometry(variant, keep_ratio, template_tokens, elimination_blocks))
     else:
-        name = variant or DEFAULT_VARIANT
-        report = count_geometry(published_geometry(name, keep_ratio, template_tokens, elimination_blocks))
+        bundle = bundle_or_default(bundle)
+        if given:
+            network = read_manifest(bundle).network
+            elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
+            report = count_geometry(changed_geometry(network, elimination))
+        else:
+            report = count_bundle(bundle)
     ratios = count_keep_ratios(report.network) if every_ratio else []
     out = console()
     print_macs(report, out)
@@ -77,7 +81,9 @@ def macs(
 
 @app.command()
 def fps(
-    bundle: Annotated[Path, typer.Argument(help="The bundle to measure.")],
+    bundle: Annotated[
+        Path | None, typer.Argument(help="The bundle to measure; without one, the default model's.")
+    ] = None,
     video: Annotated[
         Path | None, typer.Option(help="A video or a folder of images; without one, a rendered scene.")
     ] = None,
@@ -94,7 +100,7 @@ def fps(
         float | None, typer.Option(metavar="SECONDS", help="Then run the bundle's backends this long each.")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Weights of the PyTorch rows; made-up ones of the same shape by default.")
+        Path | None, typer.Option(help="Weights of the PyTorch rows; the default model's where they fit, else made up.")
     ] = None,
     beside: Annotated[
         list[Path] | None,
@@ -106,7 +112,7 @@ def fps(
     if json:
         check_place(json)
     options = FpsOptions(
-        bundle=bundle,
+        bundle=bundle_or_default(bundle),
         video=video,
         backends=tuple(backend or ()),
         threads=threads,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from .._command import console, parse_blocks, parse_keep_ratio, run_app
+from .._command import bundle_or_default, checkpoint_or_default, console, parse_blocks, parse_keep_ratio, run_app
 from ..runtime.bundle import Bundle
 from ..runtime.errors import InputError, MissingExtraError
 from ..runtime.extras import installed
@@ -22,7 +22,9 @@ from .write import check_target
 
 app = typer.Typer(help="From a checkpoint to a verified bundle.", no_args_is_help=True, pretty_exceptions_enable=False)
 
-BundleArgument = Annotated[Path, typer.Argument(help="Folder of the bundle.", show_default=False)]
+BundleArgument = Annotated[
+    Path | None, typer.Argument(help="Folder of the bundle; the default model's if left out.", show_default=False)
+]
 
 
 @app.callback()
@@ -33,7 +35,10 @@ def _root() -> None:
 @app.command()
 def build(
     out: Annotated[Path, typer.Option("--out", help="Folder to make the bundle in; a bundle there is replaced.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="Published .pth.tar, state dict, or safetensors.")] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Published .pth.tar, state dict, or safetensors; the default model's if left out."),
+    ] = None,
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Made-up weights instead of a checkpoint: to measure speed only.")
     ] = False,
@@ -63,13 +68,19 @@ def build(
     maps: Annotated[bool, typer.Option("--maps", help="Give out the score, size and offset maps too.")] = False,
 ) -> None:
     """Export a checkpoint as a bundle, and compare it with PyTorch."""
-    if (checkpoint is None) != untrained:
+    if checkpoint is not None and untrained:
         raise InputError("give either --checkpoint FILE, or --untrained for made-up weights")
+    if checkpoint is None and not untrained and variant is not None:
+        raise InputError(
+            f"--variant {variant} needs --checkpoint FILE, or --untrained: the default model has crops of its own size"
+        )
     samples = _parse_batch(batch)
     check_target(out)
     elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
     notes = Console(stderr=True)
     _require_torch("exporting")
+    if not untrained:
+        checkpoint = checkpoint_or_default(checkpoint)
     from .build import build_bundle
     from .load import network_from, untrained_network
 
@@ -100,7 +111,7 @@ def build(
 
 @app.command()
 def verify(
-    bundle: BundleArgument,
+    bundle: BundleArgument = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Compare with this checkpoint's network, run now, instead of the stored answers."),
@@ -109,7 +120,7 @@ def verify(
     """Compare a bundle with PyTorch: its files' hashes, then maps, boxes and kept tokens on this machine."""
     from ..runtime.selftest import read_reference
 
-    opened = Bundle.open(bundle)
+    opened = Bundle.open(bundle_or_default(bundle))
     out = console()
     if checkpoint is not None:
         _require_torch("comparing with a checkpoint")
@@ -133,16 +144,16 @@ def verify(
         print_parity(out, parity)
         check_parity(parity)
     with_what = f"{checkpoint}" if checkpoint else "the PyTorch answers stored in it"
-    out.print(f"{bundle} agrees with {with_what}", soft_wrap=True)
+    out.print(f"{opened.folder} agrees with {with_what}", soft_wrap=True)
 
 
 @app.command()
 def inspect(
-    bundle: BundleArgument,
+    bundle: BundleArgument = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Show what a bundle holds, after checking its files."""
-    opened = Bundle.open(bundle)
+    opened = Bundle.open(bundle_or_default(bundle))
     if as_json:
         print(json.dumps(to_json(opened.manifest), indent=1))
     else:

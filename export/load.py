@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..runtime.errors import BundleError, CheckpointError, GeometryError, OSTrackEdgeError
+from ..models import default_checkpoint
+from ..runtime.errors import BundleError, CheckpointError, GeometryError, InputError, OSTrackEdgeError
 from ..runtime.manifest import from_json, to_json
 from ..runtime.network import PATCH, NetworkGeometry, TemplateTokens
 from .checkpoint import Checkpoint, read_checkpoint, write_safetensors
@@ -25,7 +26,7 @@ _SHOWN = 4
 
 
 def load_network(
-    checkpoint: str | Path,
+    checkpoint: str | Path | None = None,
     variant: str | None = None,
     keep_ratio: float | Sequence[float] | None = None,
     template_tokens: str | TemplateTokens | None = None,
@@ -34,16 +35,16 @@ def load_network(
 ) -> OSTrack:
     """The network of a checkpoint, in evaluation mode: every size is read from the tensors' shapes.
 
-    variant: the crop sizes that the checkpoint must fit; None takes those of its positional embeddings. The other
-    options default to the geometry in a safetensors file's metadata, or to the published network: keep ratio 0.7 at a
-    quarter, half and three quarters of the blocks, ranked by the centre token, attention heads of 64 channels.
+    checkpoint: None takes the default model's; half precision becomes float32 of the same values. variant: the crop
+    sizes that the checkpoint must fit; None takes those of its positional embeddings. The other options default to the
+    geometry in a safetensors file's metadata, or to the published network: keep ratio 0.7 at a quarter, half and three
+    quarters of the blocks, ranked by the centre token, attention heads of 64 channels.
 
     Raises CheckpointError for a file that cannot be read or does not hold this network, GeometryError for options that
     do not make one.
     """
-    return network_from(
-        read_checkpoint(checkpoint), variant, Elimination(keep_ratio, template_tokens, elimination_blocks), heads
-    )
+    found = read_checkpoint(default_checkpoint() if checkpoint is None else checkpoint)
+    return network_from(found, variant, Elimination(keep_ratio, template_tokens, elimination_blocks), heads)
 
 
 def network_from(found: Checkpoint, variant: str | None, elimination: Elimination, heads: int | None = None) -> OSTrack:
@@ -81,6 +82,8 @@ def load_plain_vit(
     position = plain.get("backbone.pos_embed")
     if position is None or position.ndim != 3:
         raise CheckpointError(f"{found.path} holds no pos_embed: it is no plain ViT; load a tracker with load_network")
+    # Half precision would round what lies between two embeddings.
+    position = position.to(torch.promote_types(position.dtype, torch.float32))
     for name, size in (("z", sizes.template_size), ("x", sizes.search_size)):
         plain[f"backbone.pos_embed_{name}"] = resize_position_embedding(position, size // PATCH)
     # The tracker never reads the class token; a ViT trained without one has nothing to put there.
@@ -117,10 +120,24 @@ def untrained_network(geometry: NetworkGeometry, seed: int = 0) -> OSTrack:
     return network.eval()
 
 
-def save_network(path: str | Path, network: OSTrack) -> None:
-    """Write weights and geometry as safetensors, in one step. Raises CheckpointError where it cannot be written."""
-    metadata = {GEOMETRY_KEY: json.dumps(to_json(network.geometry))}
-    write_safetensors(path, network.state_dict(), metadata)
+def save_network(path: str | Path, network: OSTrack, dtype: torch.dtype = torch.float32) -> None:
+    """Write weights and geometry as safetensors, in one step.
+
+    dtype: torch.float16 halves the file and rounds the weights, so what is built and measured should be loaded from it
+    again. Raises CheckpointError where the file cannot be written, or a weight lies beyond float16's range, InputError
+    for another dtype.
+    """
+    if dtype not in (torch.float32, torch.float16):
+        raise InputError(f"dtype is {dtype!r}; give torch.float32 or torch.float16")
+    state = network.state_dict()
+    tensors = {n: v.to(dtype) if v.is_floating_point() else v for n, v in state.items()}
+    lost = [n for n, v in tensors.items() if bool((torch.isinf(v) & torch.isfinite(state[n])).any())]
+    if lost:
+        raise CheckpointError(
+            f"{path} was not written: beyond float16's range of {torch.finfo(dtype).max:g} lie weights of "
+            f"{_listed(lost)}; save them as torch.float32"
+        )
+    write_safetensors(path, tensors, {GEOMETRY_KEY: json.dumps(to_json(network.geometry))})
 
 
 def _geometry(found: Checkpoint, variant: str | None, elimination: Elimination, heads: int | None) -> NetworkGeometry:

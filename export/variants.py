@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -125,6 +126,12 @@ def published_geometry(
         keep_ratios=ratios,
         template_tokens=tokens,
     )
+
+
+def changed_geometry(network: NetworkGeometry, elimination: Elimination) -> NetworkGeometry:
+    """A network that drops candidates otherwise; what `elimination` leaves open stays. Raises GeometryError."""
+    blocks, ratios, tokens = elimination.apply(network.depth, network)
+    return dataclasses.replace(network, elimination_blocks=blocks, keep_ratios=ratios, template_tokens=tokens)
 
 
 def _ratios(given: Any) -> float | list[float] | None:

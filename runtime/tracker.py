@@ -61,15 +61,23 @@ class Tracker:
     @classmethod
     def load(
         cls,
-        bundle: str | Path | Bundle,
+        bundle: str | Path | Bundle | None = None,
         backend: str = "auto",
         color: str | ColorOrder = ColorOrder.BGR,
         precision: str | Precision | None = None,
         threads: int | None = None,
     ) -> Tracker:
-        """A tracker for a bundle (folder or opened). Raises BundleError, BackendError, MissingExtraError."""
+        """A tracker for a bundle (folder or opened); None takes the default model's.
+
+        Raises BundleError, BackendError, MissingExtraError.
+        """
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):
             raise InputError(f"threads is {threads!r}; give a whole number")
+        if bundle is None:
+            # Here, as a bundle of one's own needs no default model.
+            from ..models import default_bundle
+
+            bundle = default_bundle()
         if not isinstance(bundle, Bundle):
             bundle = Bundle.open(bundle)
         if precision is not None:

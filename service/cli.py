@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .._command import parse_box, run_app
+from .._command import bundle_or_default, parse_box, run_app
 from ..runtime.geometry import Box
 
 app = typer.Typer(name="ostrack-track", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -21,7 +21,10 @@ def ostrack_track() -> None:
 @app.command()
 def run(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video file, or a folder of images.")],
-    bundle: Annotated[Path, typer.Option(metavar="FOLDER", help="The bundle that ostrack-export built.")],
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="A bundle that ostrack-export built; without it, the default model's."),
+    ] = None,
     init: Annotated[
         Box | None,
         typer.Option(
@@ -51,7 +54,7 @@ def run(
     # Here, so that --help answers at once and without OpenCV.
     from .run import TrackingJob, run_job
 
-    job = TrackingJob(video, bundle, init, out, results, backend, threads, allow_truncated)
+    job = TrackingJob(video, bundle_or_default(bundle), init, out, results, backend, threads, allow_truncated)
     for line in run_job(job):
         print(line)
 

@@ -36,7 +36,18 @@ _ALLOWED = re.compile(r"\.\./shared|\bGPU\b|\bJetson\b")
 """What a skip may name even then: footage that is not part of the project, and hardware."""
 
 
+class _RootIsNoTest:
+    """Keeps pytest from importing the package's own `__init__.py` as one of the tests', by the name of the folder that
+    the checkout lies in: with a dash in that name every test would fail."""
+
+    @staticmethod
+    def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # Registered, as the hooks of a conftest.py are not asked about the folders above it.
+    config.pluginmanager.register(_RootIsNoTest(), "root-is-no-test")
     config.addinivalue_line("markers", "slow: installs packages; runs with CI=true or OSTRACK_EDGE_NO_SKIP=1")
 
 

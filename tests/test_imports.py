@@ -56,7 +56,7 @@ def test_the_promised_names() -> None:
     assert sorted(ostrack_edge.__all__) == PUBLIC
 
 
-@pytest.mark.parametrize("room", ["", ".runtime", ".runtime.backends", ".datasets", ".export"])
+@pytest.mark.parametrize("room", ["", ".runtime", ".runtime.backends", ".models", ".datasets", ".export"])
 def test_every_promised_name_is_there(room: str) -> None:
     if room == ".export":
         pytest.importorskip("torch", reason="the export room needs PyTorch")
@@ -69,7 +69,13 @@ def test_every_promised_name_is_there(room: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["ostrack_edge", "ostrack_edge.runtime", "ostrack_edge.runtime.manifest", "ostrack_edge.service.cli"],
+    [
+        "ostrack_edge",
+        "ostrack_edge.runtime",
+        "ostrack_edge.runtime.manifest",
+        "ostrack_edge.models",
+        "ostrack_edge.service.cli",
+    ],
 )
 def test_the_light_modules_do_without_opencv(module: str) -> None:
     found = loaded(f"import {module}")
@@ -116,7 +122,9 @@ def test_the_device_installation(source_copy: Path, tiny_bundle: Path, tmp_path:
     done = python(TRACK, tiny_bundle, interpreter=binaries / "python")
     assert (done.returncode, done.stdout.strip()) == (0, "4"), done.stderr
     Scene(160, 120, frames=3).write_video(tmp_path / "clip.mp4")
-    command = [binaries / "ostrack-track", "run", tmp_path / "clip.mp4", "--bundle", tiny_bundle]
-    tracked = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
-    assert tracked.returncode == 0, tracked.stderr
-    assert tracked.stdout.startswith("tracked 3 frames")
+    command = [binaries / "ostrack-track", "run", tmp_path / "clip.mp4"]
+    for bundle in ((), ("--bundle", tiny_bundle)):
+        tracked = subprocess.run([*map(str, (*command, *bundle))], capture_output=True, text=True, check=False)
+        assert tracked.returncode == 0, tracked.stderr
+        assert tracked.stdout.startswith("tracked 3 frames")
+        assert ("the default model edge" in tracked.stderr) is not bool(bundle)

@@ -1,8 +1,9 @@
-"""What ends up in the wheel."""
+"""What ends up in the wheel and in the source distribution."""
 
 import importlib.util
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -12,15 +13,21 @@ import pytest
 INFO = f"ostrack_edge-{ostrack_edge.__version__}.dist-info"
 
 
-@pytest.fixture(scope="module")
-def wheel(source_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+def built(what: str, source: Path, folder: Path) -> Path:
+    """The wheel or the source distribution, in `folder`."""
     if importlib.util.find_spec("build") is None:
-        pytest.skip("building the wheel needs the package 'build' of the dev extra")
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source_copy)]
+        pytest.skip("building distributions needs the package 'build' of the dev extra")
+    command = [sys.executable, "-m", "build", what, "--no-isolation", "--outdir", str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = folder.iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(source_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    path = built("--wheel", source_copy, folder)
     assert path.name.endswith("-py3-none-any.whl")
     return zipfile.ZipFile(path)
 
@@ -41,6 +48,20 @@ def test_nothing_else_is_in_it(wheel: zipfile.ZipFile) -> None:
     page = "ostrack_edge/benchmarks/report_html"
     assert {f"{page}/report.html.j2", f"{page}/style.css"} < set(names)
     assert f"{INFO}/licenses/LICENSE" in names
+
+
+def test_the_default_model_is_in_it(wheel: zipfile.ZipFile, source_copy: Path) -> None:
+    files = {path.relative_to(source_copy) for path in (source_copy / "models").rglob("*") if path.is_file()}
+    held = {Path(name).relative_to("ostrack_edge") for name in wheel.namelist() if "/models/" in name}
+    assert held == {path for path in files if "__pycache__" not in path.parts}
+    kinds = {path.suffix for path in held}
+    assert kinds >= {".safetensors", ".json", ".onnx", ".npz", ".md"}
+
+
+def test_the_default_model_is_in_the_source_distribution(source_copy: Path, tmp_path: Path) -> None:
+    with tarfile.open(built("--sdist", source_copy, tmp_path)) as archive:
+        held = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
+    assert {p.relative_to(source_copy) for p in (source_copy / "models").rglob("*.*") if p.suffix != ".pyc"} <= held
 
 
 def test_its_commands(wheel: zipfile.ZipFile) -> None:

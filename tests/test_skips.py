@@ -1,4 +1,5 @@
-"""The rule that nothing is skipped where everything has been installed first, tried on tests of its own."""
+"""What `conftest.py` sees to, tried on tests of its own: that nothing is skipped where everything has been installed
+first, and that a checkout may have any name."""
 
 import os
 import subprocess
@@ -55,3 +56,11 @@ def test_what_can_be_installed_may_not_be_skipped(tmp_path: Path) -> None:
 
 def test_slow_tests_run_where_everything_is_checked(tmp_path: Path) -> None:
     assert "2 passed, 3 skipped, 1 xfailed" in outcomes(tmp_path, TESTS, CI="true")
+
+
+def test_a_checkout_may_have_any_name(tmp_path: Path) -> None:
+    tests = tmp_path / "ostrack-edge 2" / "tests"
+    tests.mkdir(parents=True)
+    (tests.parent / "__init__.py").write_text("from .no_such_module import nothing\n")
+    (tests.parent / "pyproject.toml").write_text('[tool.pytest.ini_options]\naddopts = "--import-mode=importlib"\n')
+    assert "1 passed, 4 skipped, 1 xfailed" in outcomes(tests, TESTS)

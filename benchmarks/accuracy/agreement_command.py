@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..._command import console, parse_box
+from ..._command import bundle_or_default, console, parse_box
 from ...runtime.bundle import Bundle
 from ...runtime.errors import BackendError, BenchmarkError, InputError
 from ...runtime.files import check_place
@@ -28,7 +28,7 @@ PYTORCH = "pytorch"
 
 
 def agreement(
-    bundle: Annotated[Path, typer.Argument(help="The bundle to test.")],
+    bundle: Annotated[Path | None, typer.Argument(help="The bundle to test; without one, the default model's.")] = None,
     video: Annotated[Path, typer.Option(help="A video or a folder of images; it needs no ground truth.")] = ...,  # type: ignore[assignment]
     init: Annotated[
         Any, typer.Option(parser=parse_box, metavar="X,Y,W,H", help="The target in the first frame; its truth's first.")
@@ -52,7 +52,7 @@ def agreement(
     """How far two precisions or backends agree on footage: from the same state frame by frame, and running free."""
     if json:
         check_place(json)
-    opened = Bundle.open(bundle)
+    opened = Bundle.open(bundle_or_default(bundle))
     from ...datasets.footage import open_footage
     from ..agreement import agreement_lines, measure_agreement
     from ..agreement_pictures import write_pictures

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..._command import console
+from ..._command import bundle_or_default, console
+from ...models import DEFAULT_NAME
 from ...runtime.bundle import Bundle
 from ...runtime.files import check_place
 from ...runtime.manifest import Precision
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 
 def accuracy(
-    bundle: Annotated[Path | None, typer.Argument(help="The bundle to test; may be left out for peers alone.")] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The bundle to test; without one, the default model's, or none where --peer or --results stand alone."
+        ),
+    ] = None,
     dataset: Annotated[str, typer.Option(metavar="LAYOUT:PATH", help="Such as got10k:/data/GOT-10k/val.")] = ...,  # type: ignore[assignment]
     out: Annotated[
         Path, typer.Option(metavar="RUN", help="Folder of the results; what is there is not run again.")
@@ -72,9 +78,7 @@ def accuracy(
     """Accuracy and speed on annotated sequences: of the bundle, of PyTorch, and of other trackers, in one run."""
     if json:
         check_place(json)
-    entrants = _entrants(bundle, backend, precision, reference, checkpoint, peer, name)
-    if not entrants and not results:
-        raise typer.BadParameter("there is nothing to test: give a bundle, --peer or --results")
+    entrants = _entrants(bundle, backend, precision, reference, checkpoint, peer, name, alone=bool(peer or results))
     # Here, as reading footage needs OpenCV.
     from ...datasets.registry import open_dataset
     from .merge import open_runs
@@ -122,16 +126,18 @@ def _entrants(
     checkpoint: Path | None,
     peers: list[str] | None,
     name: str | None,
+    alone: bool,
 ) -> list[Entrant]:
+    """alone: whether there is something to test without a bundle."""
     from .entrants import bundle_entrants, peer_entrant, reference_entrant
 
     if reference not in (None, "pytorch"):
         raise typer.BadParameter(f"the reference is pytorch, not {reference!r}")
-    needing = {"--backend": backends, "--precision": precisions, "--reference": reference, "--name": name}
-    if bundle is None and any(needing.values()):
-        raise typer.BadParameter(f"{', '.join(o for o, v in needing.items() if v)} need a bundle")
     if checkpoint is not None and reference is None:
         raise typer.BadParameter("--checkpoint is for --reference pytorch")
+    if bundle is None and (backends or precisions or reference or name or not alone):
+        # Its folder's name, bundle, would say nothing in a table.
+        bundle, name = bundle_or_default(None), name or DEFAULT_NAME
     found = []
     if bundle is not None:
         opened = Bundle.open(bundle)

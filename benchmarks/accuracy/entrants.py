@@ -14,6 +14,7 @@ from ...runtime.errors import BackendError, BenchmarkError, MissingExtraError, V
 from ...runtime.extras import installed
 from ...runtime.geometry import Box
 from ...runtime.manifest import GraphRole, Precision
+from ..weights import checkpoint_of
 from .record import EntrantKind, EntrantRecord
 
 if TYPE_CHECKING:
@@ -146,9 +147,10 @@ def bundle_entrants(
 
 
 def reference_entrant(bundle: Bundle, checkpoint: Path | None, name: str | None = None) -> Entrant:
-    """The PyTorch network that the bundle was built from. Raises MissingExtraError without PyTorch, BenchmarkError
-    where a trained bundle comes without its checkpoint."""
+    """The PyTorch network that the bundle was built from; the default model's checkpoint need not be given. Raises
+    MissingExtraError without PyTorch, BenchmarkError where another trained bundle comes without its checkpoint."""
     check_batch(bundle)
+    checkpoint = checkpoint_of(bundle, checkpoint)
     if not installed("torch"):
         raise MissingExtraError("torch", "the PyTorch reference", "export")
     if checkpoint is None and bundle.manifest.trained:
@@ -183,7 +185,7 @@ def peer_entrant(text: str) -> Entrant:
 
 
 def reference_backend(bundle: Bundle, checkpoint: Path | None, threads: int | None) -> Backend:
-    """The published graph in PyTorch with the bundle's weights.
+    """The published graph in PyTorch with the bundle's weights; the default model's checkpoint need not be given.
 
     Raises MissingExtraError without PyTorch, BenchmarkError without the checkpoint of a trained bundle, and
     CheckpointError or VerificationError where the weights cannot be read or are not the bundle's.
@@ -195,6 +197,7 @@ def reference_backend(bundle: Bundle, checkpoint: Path | None, threads: int | No
     from ...export.match import load_matching_network
     from ...export.reference import ReferenceBackend
 
+    checkpoint = checkpoint_of(bundle, checkpoint)
     network = load_matching_network(bundle, checkpoint) if checkpoint else made_up_network(bundle)
     return ReferenceBackend(network, color=bundle.manifest.color, threads=threads)
 

@@ -11,7 +11,10 @@ from ...runtime.manifest import Precision
 
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write every figure to FILE as JSON.")]
 Checkpoint = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The weights that the bundle was built from, for PyTorch.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="The weights that the bundle was built from, for PyTorch; known of the default model."
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each process; the cores shared out.")]
 

@@ -13,6 +13,7 @@ from ...runtime.errors import BenchmarkError, InputError, MissingExtraError
 from ..machine import physical_cores, read_machine
 from ..progress import StepProgress
 from ..sysfs import Conditions, read_conditions
+from ..weights import checkpoint_of
 from .clip import make_clip
 from .contenders import Contender, EngineContender, LibraryContender
 from .floor import LIBRARY_NAMES, Floor, block_shapes, make_floor
@@ -27,6 +28,8 @@ class FpsOptions:
     """What to measure. `threads` None takes one per core; `backends` empty takes all; `sustained` is in seconds.
 
     `beside`: further bundles whose engines take turns with this one's, on the same frames.
+
+    `checkpoint`: None takes the default model's weights for bundles built from them, and makes others up.
 
     `warmup` frames are run and not counted at the start of every turn of `frames` frames. Raises InputError.
     """
@@ -58,6 +61,7 @@ class Measurement:
         self.options = options
         self.bundle = bundle
         self.threads = options.threads or physical_cores()
+        self.checkpoint = checkpoint_of(bundle, options.checkpoint)
         self.contenders: list[Contender] = []
         self.missing: list[MissingRow] = []
         self._stack = stack
@@ -74,7 +78,7 @@ class Measurement:
 
     def load_engine(self, row: Row) -> None:
         """Start a row's process, alone; one that does not load is noted, unless it was asked for."""
-        checkpoint = self.options.checkpoint and str(self.options.checkpoint.absolute())
+        checkpoint = self.checkpoint and str(self.checkpoint.absolute())
         folder = Path(row.beside or self.bundle.folder).absolute()
         request = LoadRow(row, str(folder), checkpoint, self.clip, self.threads)
         worker = self._start()
@@ -82,7 +86,7 @@ class Measurement:
             self.contenders.append(EngineContender.load(worker, request))
         except WorkerError as error:
             worker.close()
-            asked = self.options.backends if row.engine is Engine.BUNDLE else checkpoint
+            asked = self.options.backends if row.engine is Engine.BUNDLE else self.options.checkpoint
             if asked and row.engine is not Engine.COMPILED and error.kind != MissingExtraError.__name__:
                 raise BenchmarkError(f"{row.name} cannot be measured: {error}") from None
             self.missing.append(MissingRow(row.name, str(error)))
@@ -192,9 +196,7 @@ def _report(run: Measurement, before: Conditions) -> FpsReport:
         bundle=str(run.bundle.folder),
         network=manifest.network,
         trained=manifest.trained,
-        reference_weights=str(options.checkpoint)
-        if options.checkpoint
-        else "made up, as the speed does not depend on them",
+        reference_weights=str(run.checkpoint) if run.checkpoint else "made up, as the speed does not depend on them",
         footage=run.clip.source,
         frame_width=run.clip.width,
         frame_height=run.clip.height,

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ..._command import run_app
+from ..._command import bundle_or_default, run_app
+from ...models import DEFAULT_NAME
 from ...runtime.bundle import Bundle
 from .registry import FILE_NAME, TrackerEntry, bundle_command
 from .registry import register as add
@@ -25,16 +26,21 @@ Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threa
 
 @app.command()
 def register(
-    bundle: BundleFolder,
     workspace: Annotated[Path, typer.Option(metavar="FOLDER", help="Made by `vot initialize STACK`.")],
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(metavar="BUNDLE", help="The bundle that ostrack-export built; without it, the default model's."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The tracker's identifier; the folder's name of the bundle.")] = None,
     backend: Backend = "auto",
     precision: Precision = None,
     threads: Threads = None,
 ) -> None:
     """Add BUNDLE to the trackers of a workspace."""
+    # The name of the default model's folder, bundle, would say nothing in a table.
+    identifier = name or (bundle.resolve().name if bundle else DEFAULT_NAME)
+    bundle = bundle_or_default(bundle)
     Bundle.open(bundle)
-    identifier = name or bundle.resolve().name
     entry = TrackerEntry(identifier, identifier, bundle_command(bundle, backend, precision, threads))
     added = add(workspace, entry)
     print(f"{'added to' if added else 'already in'} {workspace / FILE_NAME}: {identifier}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ostrack_edge.benchmarks.cli import main
+from ostrack_edge.models import default_card
 
 Bench = Callable[..., tuple[int, str, str]]
 
@@ -57,6 +58,28 @@ def test_macs_options(bench: Bench) -> None:
     assert "no candidate is dropped" in bench("macs", "--keep-ratio", "1")[1]
 
 
+def test_macs_without_a_bundle_are_the_default_models(bench: Bench) -> None:
+    code, out, err = bench("macs")
+    assert code == 0
+    assert err == f"no bundle given: the default model edge, described in {default_card()}\n"
+    assert out.startswith("edge: template ")
+    assert "counted from the ONNX files: " in out
+    code, out, err = bench("macs", "--keep-ratio", "0.5", "--template-tokens", "all")
+    assert code == 0
+    assert out.startswith("edge: template ")
+    assert "ranked by template tokens 'all'" in out
+    assert "counted from the ONNX files: " not in out
+
+
+def test_without_a_bundle_the_default_models_speed_is_measured(bench: Bench) -> None:
+    code, _, err = bench("fps", "--backend", "abacus")
+    assert code == 1
+    assert err.splitlines() == [
+        f"no bundle given: the default model edge, described in {default_card()}",
+        "error: there is no backend 'abacus'; known are: onnxruntime",
+    ]
+
+
 def test_macs_of_a_bundle(bench: Bench, tiny_bundle: Path) -> None:
     code, out, err = bench("macs", str(tiny_bundle))
     assert (code, err) == (0, "")
@@ -77,13 +100,12 @@ def test_macs_without_onnx_says_how_to_get_it(bench: Bench, tiny_bundle: Path, m
         (["macs", "somewhere", "--keep-ratio", "0.5"], 2, "somewhere has its own network; leave out --keep-ratio"),
         (["macs", "--variant", "ostrack-1000"], 1, "no variant 'ostrack-1000'"),
         (["macs", "--keep-ratio", "1.5"], 2, "outside (0, 1]"),
-        (["macs", "--keep-ratio", "0.5,0.5"], 1, "2 keep ratios for 3 elimination blocks"),
-        (["macs", "--elimination-blocks", "3,12,13"], 1, "must rise and lie in 0..11"),
+        (["macs", "--variant", "ostrack-256", "--keep-ratio", "0.5,0.5"], 1, "2 keep ratios for 3 elimination blocks"),
+        (["macs", "--variant", "ostrack-256", "--elimination-blocks", "3,12,13"], 1, "must rise and lie in 0..11"),
         (["macs", "--template-tokens", "corner"], 2, "corner"),
         (["macs", "--json", "nowhere/macs.json"], 1, "there is no folder"),
         (["macs", "nowhere"], 1, "nowhere is no bundle"),
         (["fps", "nowhere"], 1, "nowhere is no bundle"),
-        (["fps"], 2, "bundle"),
         (["fps", "nowhere", "--rounds", "0"], 2, "--rounds"),
         (["fps", "nowhere", "--sustained", "-1"], 1, "sustained is -1 seconds"),
         (["fps", "nowhere", "--json", "."], 1, "is a folder"),

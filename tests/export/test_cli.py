@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from ostrack_edge.export import untrained_network
+from ostrack_edge.models import default_bundle, default_card
+from ostrack_edge.runtime.bundle import Bundle
 from ostrack_edge.runtime.network import NetworkGeometry
 
 THIN = NetworkGeometry("ostrack-256", 128, 256, 2.0, 4.0, 64, 4, 1, 256, 16, (1, 2, 3), (0.7, 0.7, 0.7))
@@ -86,7 +89,7 @@ def test_verify_works_on_a_device_without_torch_and_onnx(bundle: Path) -> None:
     ("arguments", "code", "words"),
     [
         (("build",), 2, "--out"),
-        (("build", "--out", "B"), 1, "either --checkpoint FILE, or --untrained"),
+        (("build", "--out", "B", "--variant", "ostrack-256"), 1, "--variant ostrack-256 needs --checkpoint FILE"),
         (("build", "--untrained", "--checkpoint", "C", "--out", "B"), 1, "either --checkpoint FILE, or --untrained"),
         (("build", "--checkpoint", "nowhere.pth", "--out", "B"), 1, "nowhere.pth"),
         (("build", "--untrained", "--out", "B", "--keep-ratio", "0"), 2, "outside"),
@@ -111,6 +114,26 @@ def test_wrong_arguments_are_one_sentence(arguments: tuple[str, ...], code: int,
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "B").exists()
+
+
+def test_without_a_checkpoint_the_default_model_is_built(tmp_path: Path) -> None:
+    done = run("build", "--out", tmp_path / "half", "--keep-ratio", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"no checkpoint given: the default model edge, described in {default_card()}\n")
+    built, default = Bundle.open(tmp_path / "half").manifest, Bundle.open(default_bundle()).manifest
+    assert set(built.network.keep_ratios) == {0.5}
+    assert built.network == dataclasses.replace(default.network, keep_ratios=built.network.keep_ratios)
+    assert (built.weights_sha256, built.trained) == (default.weights_sha256, True)
+
+
+def test_without_a_bundle_the_default_one_is_looked_at() -> None:
+    said = f"no bundle given: the default model edge, described in {default_card()}\n"
+    shown = run("inspect", "--json")
+    assert (shown.returncode, shown.stderr) == (0, said)
+    assert json.loads(shown.stdout)["network"]["variant"] == "edge"
+    verified = run("verify")
+    assert (verified.returncode, verified.stderr) == (0, said)
+    assert f"{default_bundle()} agrees with the PyTorch answers stored in it" in verified.stdout
 
 
 def test_a_variant_that_does_not_fit_is_one_sentence(checkpoint: Path, tmp_path: Path) -> None:

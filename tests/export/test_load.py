@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
-from ostrack_edge.export import OSTrack, load_network, load_plain_vit, save_network, untrained_network
+from onnx import numpy_helper
+from ostrack_edge.export import (
+    OSTrack,
+    build_bundle,
+    load_network,
+    load_plain_vit,
+    save_network,
+    untrained_network,
+)
+from ostrack_edge.export.build import weights_sha256
+from ostrack_edge.export.match import load_matching_network
 from ostrack_edge.export.variants import published_geometry
-from ostrack_edge.runtime.errors import CheckpointError, GeometryError
+from ostrack_edge.runtime.errors import CheckpointError, GeometryError, InputError
+from ostrack_edge.runtime.manifest import GraphRole, Precision
 from ostrack_edge.runtime.network import NetworkGeometry, TemplateTokens
 
 THIN = NetworkGeometry("ostrack-256", 128, 256, 2.0, 4.0, 64, 4, 1, 256, 16, (1, 2, 3), (0.7, 0.7, 0.7))
@@ -89,6 +101,43 @@ def test_geometry_travels_with_safetensors(tmp_path: Path) -> None:
     assert load_network(tmp_path / "n.safetensors", keep_ratio=1.0).geometry.kept_counts == ()
 
 
+def test_half_precision_loads_as_the_same_values(tmp_path: Path, thin: OSTrack) -> None:
+    path, again = tmp_path / "half.safetensors", tmp_path / "again.safetensors"
+    save_network(path, thin, torch.float16)
+    network = load_network(path)
+    assert network.geometry == thin.geometry
+    for name, value in network.state_dict().items():
+        assert value.dtype == thin.state_dict()[name].dtype
+        assert torch.equal(value, thin.state_dict()[name].to(torch.float16).to(value.dtype))
+    # Nothing is lost a second time: the file, and a bundle built from it, hold the same weights.
+    save_network(again, network, torch.float16)
+    assert weights_sha256(load_network(again)) == weights_sha256(network) != weights_sha256(thin)
+    assert again.stat().st_size < 0.52 * sum(v.nbytes for v in network.state_dict().values())
+
+
+def test_weights_beyond_half_precision_are_not_written(tmp_path: Path, thin: OSTrack) -> None:
+    thin.state_dict()["backbone.norm.weight"][3] = 1e5
+    with pytest.raises(CheckpointError, match=r"float16's range of 65504 lie weights of backbone\.norm\.weight; save"):
+        save_network(tmp_path / "n.safetensors", thin, torch.float16)
+    with pytest.raises(InputError, match=r"dtype is torch\.int8; give torch\.float32 or torch\.float16"):
+        save_network(tmp_path / "n.safetensors", thin, torch.int8)
+    assert list(tmp_path.iterdir()) == []
+    save_network(tmp_path / "n.safetensors", thin)
+    assert load_network(tmp_path / "n.safetensors").state_dict()["backbone.norm.weight"][3] == 1e5
+
+
+def test_a_bundle_of_half_precision_weights_is_the_networks(tmp_path: Path, tiny_geometry: NetworkGeometry) -> None:
+    save_network(tmp_path / "half.safetensors", untrained_network(tiny_geometry), torch.float16)
+    bundle = build_bundle(load_network(tmp_path / "half.safetensors"), tmp_path / "bundle")
+    network = load_matching_network(bundle, tmp_path / "half.safetensors")
+    assert weights_sha256(network) == bundle.manifest.weights_sha256
+    graph = onnx.load(bundle.path(bundle.manifest.graph(GraphRole.SEARCH, Precision.FP32)))
+    stored = next(w for w in graph.graph.initializer if w.name == "blocks.1.mlp.fc2.weight")
+    held = torch.from_numpy(numpy_helper.to_array(stored).copy())
+    weight = network.backbone.blocks.get_parameter("1.mlp.fc2.weight").detach()
+    assert torch.equal(held if held.shape == weight.shape else held.T, weight)
+
+
 def test_sizes_nobody_published_are_read_too(tmp_path: Path) -> None:
     geometry = NetworkGeometry("custom-64-160", 64, 160, 2.0, 4.0, 128, 4, 2, 96, 16, (1, 2, 3), (0.7,) * 3)
     assert load_network(saved(tmp_path / "c.pth", untrained_network(geometry))).geometry == geometry
@@ -123,6 +172,16 @@ def test_a_plain_vit_becomes_a_network_to_train(tmp_path: Path) -> None:
         load_network(path)
     with pytest.raises(CheckpointError, match="no plain ViT"):
         load_plain_vit(saved(tmp_path / "t.pth", untrained_network(THIN), backbone__pos_embed=None), "ostrack-256")
+
+
+def test_a_plain_vit_of_half_precision_is_resized_in_float32(tmp_path: Path) -> None:
+    state = untrained_network(THIN).state_dict()
+    names = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+    plain = {k: v.half() for k, v in names.items() if k not in ("pos_embed_z", "pos_embed_x")}
+    torch.save(plain, tmp_path / "half.pth")
+    torch.save({k: v.float() for k, v in plain.items()}, tmp_path / "single.pth")
+    half, single = (load_plain_vit(tmp_path / name, "ostrack-256") for name in ("half.pth", "single.pth"))
+    assert weights_sha256(half) == weights_sha256(single)
 
 
 def test_a_plain_vit_without_a_class_token_is_taken(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from ostrack_edge import Box, OSTrackEdgeError, Tracker
 from ostrack_edge.datasets import Scene, open_footage, read_boxes
+from ostrack_edge.models import default_card
 from ostrack_edge.runtime.errors import BackendError, BundleError, FootageError, InputError, OutputError
 from ostrack_edge.service.run import TrackingJob, run_job
 
@@ -222,7 +223,6 @@ def test_the_command(job: TrackingJob) -> None:
             1,
             "error: gone.mp4 does not exist; give a video file",
         ),
-        (["gone.mp4"], 2, "error: Missing option '--bundle'"),
         (
             ["gone.mp4", "--bundle", "gone", "--init", "1,2,3"],
             2,
@@ -235,6 +235,14 @@ def test_the_command_fails_in_one_sentence(args: list[str], code: int, said: str
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
+
+
+def test_without_a_bundle_the_default_model_tracks(job: TrackingJob) -> None:
+    done = track(job.video, "--results", job.results, "--threads", "1")
+    assert done.returncode == 0
+    assert done.stderr == f"no bundle given: the default model edge, described in {default_card()}\n"
+    assert done.stdout.startswith("tracked 12 frames")
+    assert "made-up weights" not in done.stdout
 
 
 def test_a_video_that_does_not_open_is_one_sentence(job: TrackingJob, tmp_path: Path) -> None:

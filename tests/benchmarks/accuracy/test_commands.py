@@ -8,6 +8,7 @@ import pytest
 from ostrack_edge.benchmarks.accuracy.entrants import made_up_network, reference_entrant
 from ostrack_edge.benchmarks.accuracy.options import whole_spec
 from ostrack_edge.datasets import Scene
+from ostrack_edge.models import default_card
 from ostrack_edge.runtime.bundle import Bundle
 from ostrack_edge.runtime.errors import BenchmarkError, VerificationError
 
@@ -47,6 +48,32 @@ def test_a_bundle_pytorch_and_a_peer_in_one_table(bench: Bench, clips: Path, tin
     assert sorted(p.name for p in (tmp_path / "files").iterdir()) == [
         *("one.txt", "one_time.txt", "two.txt", "two_time.txt")
     ]
+
+
+def test_without_a_bundle_the_default_model_is_tested(bench: Bench, clips: Path, tmp_path: Path) -> None:
+    said = f"no bundle given: the default model edge, described in {default_card()}\n"
+    run = ("accuracy", "--dataset", f"folders:{clips}", "--out", tmp_path / "run", "--threads", "1")
+    code, out, err = bench(*run)
+    assert (code, err) == (0, said)
+    assert "edge-onnxruntime-fp32" in out
+    # PyTorch needs no checkpoint, and a peer stands beside the model where something is said of it.
+    code, out, err = bench(*run, "--reference", "pytorch", "--peer", "mil:")
+    assert (code, err) == (0, said)
+    for name in ("edge-pytorch ", "edge-onnxruntime-fp32 ", "mil "):
+        assert name in out
+    assert "noise" not in out
+    code, out, err = bench(*run[:3], "--out", tmp_path / "alone", "--peer", "mil:")
+    assert (code, err) == (0, "")
+    assert "edge" not in out
+
+
+def test_agreement_of_the_default_model_with_pytorch(bench: Bench, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.avi"
+    Scene(160, 120, frames=4).write_video(clip)
+    code, out, err = bench("agreement", "--video", clip, "--against", "pytorch", "--threads", "1")
+    assert code == 0, err
+    assert err == f"no bundle given: the default model edge, described in {default_card()}\n"
+    assert "same cell in 100.0% of the frames" in out
 
 
 def test_a_failed_sequence_is_told_after_the_table(bench: Bench, clips: Path, tmp_path: Path) -> None:
@@ -101,9 +128,7 @@ def test_agreement_of_a_bundle_with_pytorch(bench: Bench, tiny_bundle: Path, tmp
     ("arguments", "code", "sentence"),
     [
         (["accuracy"], 2, "--dataset"),
-        (["accuracy", "--dataset", "x", "--out", "r"], 2, "there is nothing to test"),
         (["accuracy", "--dataset", "x", "--out", "r", "--precision", "fp8"], 2, "precisions are some of fp32"),
-        (["accuracy", "--dataset", "x", "--out", "r", "--precision", "fp32"], 2, "--precision need a bundle"),
         (["accuracy", "--dataset", "x", "--out", "r", "--jitter", "a"], 2, "seeds are whole numbers"),
         (["accuracy", "--dataset", "x", "--out", "r", "--part", "3/2"], 2, "a part is such as 2/4"),
         (["accuracy", "--dataset", "x", "--out", "r", "--peer", "siam:"], 1, "there is no peer 'siam'"),

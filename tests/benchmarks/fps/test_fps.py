@@ -20,6 +20,7 @@ from ostrack_edge.benchmarks.fps.measure import FpsOptions, Measurement, measure
 from ostrack_edge.benchmarks.fps.protocol import Engine, Row
 from ostrack_edge.benchmarks.fps.rows import PYTORCH_ROWS, choose_rows
 from ostrack_edge.benchmarks.progress import StepProgress
+from ostrack_edge.models import default_bundle, default_checkpoint
 from ostrack_edge.runtime.backends.select import Choice
 from ostrack_edge.runtime.bundle import Bundle
 from ostrack_edge.runtime.errors import BackendError, BenchmarkError, BundleError, FootageError, InputError
@@ -127,6 +128,15 @@ def test_the_bundles_own_checkpoint(
     save_network(path, untrained_network(tiny_geometry, seed=1))
     with pytest.raises(BenchmarkError, match=r"pytorch cannot be measured: .*tiny\.safetensors holds other weights"):
         measure(FpsOptions(tiny_bundle, checkpoint=path, rounds=1, frames=1))
+
+
+def test_the_default_model_brings_its_own_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "PYTORCH_ROWS", PYTORCH_ROWS[:1])
+    monkeypatch.setattr(measure_module, "LIBRARY_NAMES", ())
+    report = measure(FpsOptions(default_bundle(), rounds=1, frames=1, threads=1))
+    assert report.reference_weights == str(default_checkpoint())
+    assert report.trained
+    assert [row.name for row in report.rows] == ["pytorch", "onnxruntime fp32"]
 
 
 def test_a_row_that_stops_is_noted_and_the_others_go_on(tiny_bundle: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from ostrack_edge.benchmarks.vot_toolkit import TrackerEntry, register
+from ostrack_edge.models import default_bundle
 from ostrack_edge.runtime.errors import BenchmarkError, OutputError
 
 ENTRY = TrackerEntry("edge-256", "Edge 100%", ("/a b/python", "-m", "x", "/bundles/50%"))
@@ -58,6 +59,13 @@ def test_the_command_that_registers(tiny_bundle: Path, tmp_path: Path) -> None:
     started = shlex.split(read(tmp_path / "trackers.ini")["tiny"]["command"])
     assert started[:4] == [sys.executable, "-m", "ostrack_edge.benchmarks.vot_toolkit", "track"]
     assert started[4:] == [str(tiny_bundle.resolve()), "--backend", "auto", *command[-4:]]
+
+
+def test_without_a_bundle_the_default_model_is_registered(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ostrack_edge.benchmarks.vot_toolkit", "register", "--workspace", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr[:41]) == (0, "no bundle given: the default model edge, ")
+    assert str(default_bundle().resolve()) in read(tmp_path / "trackers.ini")["edge"]["command"]
 
 
 def test_what_is_no_bundle_is_not_registered(tmp_path: Path) -> None:
