@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ..export.variants import published_geometry
@@ -18,10 +18,11 @@ from .targets import CentreCell
 
 @dataclass(frozen=True)
 class Preset:
-    """summary: one line for whoever chooses. pretrained: whether it is meant to start from weights."""
+    """summary: one line for whoever chooses. geometry: None takes that of the weights. pretrained: whether it is meant
+    to start from weights."""
 
     summary: str
-    geometry: NetworkGeometry
+    geometry: NetworkGeometry | None
     recipe: Recipe
     pretrained: bool
 
@@ -33,6 +34,7 @@ _ALL = Optimisation()
 _GOT10K = Optimisation(epochs=100, decay_epoch=80)
 
 _NEAR, _FAR = Jitter(3.0, 0.25), Jitter(4.5, 0.5)
+"""Of search crops 4 and 5 times as wide as the target."""
 
 _EDGE_RECIPE = Recipe(
     optimisation=Optimisation(
@@ -59,6 +61,25 @@ _EDGE_RECIPE = Recipe(
     validate_every=1,
 )
 
+_REFINED = replace(EDGE, template_size=96, search_size=192)
+
+_REFINE_RECIPE = replace(
+    _EDGE_RECIPE,
+    optimisation=replace(_EDGE_RECIPE.optimisation, epochs=10, learning_rate=5e-4, decay_epoch=0, warmup_epochs=0.1),
+    elimination=Warmup(0, 0),
+)
+
+_FINE_TUNE = Recipe(
+    optimisation=Optimisation(
+        batch=32, epochs=20, pairs_per_epoch=10_000, learning_rate=4e-5, schedule=Schedule.COSINE, decay_epoch=20
+    ),
+    elimination=Warmup(0, 0),
+    validate_every=1,
+)
+
+DEFAULT = "ostrack-256"
+"""Where only crops are wanted."""
+
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "ostrack-256": Preset(
@@ -80,8 +101,15 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             True,
         ),
         "edge": Preset("a small network from nothing, on few pictures", EDGE, _EDGE_RECIPE, False),
+        "edge-refine": Preset("goes on with an edge network at larger crops", _REFINED, _REFINE_RECIPE, True),
+        "fine-tune": Preset("goes on with a trained tracker on footage of your own", None, _FINE_TUNE, True),
     }
 )
+
+
+def jitter_for(search_factor: float) -> Jitter:
+    """As published for search crops so many times as wide as the target: wider ones let it stray further."""
+    return _NEAR if search_factor < 5 else _FAR
 
 
 def preset(name: str) -> Preset:
