@@ -15,6 +15,7 @@ from ..export.variants import Elimination
 from ..runtime.errors import InputError, OutputError, TrainingError
 from ..runtime.manifest import to_json
 from ..runtime.network import NetworkGeometry
+from .data.mixture import split_share
 from .distil import check_teacher
 from .initial import fresh_network
 from .plan import LOG, NETWORK, PLAN, STATE, Origin, Plan, Start, TeacherFile, write_plan
@@ -41,14 +42,16 @@ def tracker_geometry(init: Path) -> NetworkGeometry:
 
 
 def absolute_spec(spec: str) -> str:
-    """`--data SPEC` as it can be found from any folder: KIND:PATH, or KIND:FILE.json,FOLDER, with absolute paths."""
-    kind, paths = _split_spec(spec)
-    return kind + ",".join(str(path) for path in paths)
+    """`--data SPEC` as it can be found from any folder: KIND:PATH, or KIND:FILE.json,FOLDER, with absolute paths, and
+    its share as it was written."""
+    place = split_share(spec)[0]
+    kind, paths = _split_spec(place)
+    return kind + ",".join(str(path) for path in paths) + spec.removeprefix(place)
 
 
 def places(spec: str) -> list[Path]:
     """The files and folders that a spec names, as absolute paths."""
-    return _split_spec(spec)[1]
+    return _split_spec(split_share(spec)[0])[1]
 
 
 def check_plan(plan: Plan, devices: int) -> None:

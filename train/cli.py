@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train, fine-tune and validate OSTrack networks.", no_args_is_help=True, add_completion=False)
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.", show_default=False)]
-Data = Annotated[list[str], typer.Option(metavar="SPEC", help="Where pairs come from, KIND:PATH[=SHARE]; may be repeated.")]
+Data = Annotated[
+    list[str], typer.Option(metavar="SPEC", help="Where pairs come from, KIND:PATH[=SHARE]; may be repeated.")
+]
 HoldBackNames = Annotated[str, typer.Option(metavar="NAMES", help="Kept for validation: tiger,Car4,photos=0.07.")]
 PresetName = Annotated[
     str | None, typer.Option(help="The network and recipe to begin with; see: ostrack-train presets.")

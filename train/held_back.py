@@ -12,7 +12,8 @@ from ..runtime.errors import InputError
 from ..runtime.network import NetworkGeometry
 from .begin import places
 from .data.crops import Jitter
-from .data.mixture import HoldBack, Mixture, open_mixture
+from .data.hold_back import HoldBack
+from .data.mixture import Mixture, open_mixture
 from .data.packed import group_name
 from .plan import PLAN, Origin, Plan, read_plan
 from .presets import jitter_for

@@ -117,8 +117,6 @@ def _opened(folder: Path, plan: Plan) -> _Parts:
     """What the training needs, tried out: the first pair of each source is drawn."""
     network, teacher = network_of(folder, plan), teacher_network(plan)
     mixture = open_mixture(plan.data, plan.hold_back, plan.recipe.max_gap)
-    if not mixture.training:
-        raise InputError("there is nothing left to train on; give more data, or hold back less of it")
     for weighted in (*mixture.training, *mixture.validation):
         weighted.source.draw(np.random.default_rng(plan.recipe.seed))
     return _Parts(network, None if teacher is None else Teacher(teacher), mixture)
