@@ -96,7 +96,9 @@ def _follow(folder: Path, plan: Plan, machine: Machine, console: Console, fresh:
         # A process that ends with a signal's code would have Fabric kill the first one.
         return Outcome(outcome.finished, outcome.step)
     what = "finished" if outcome.finished else f"stopped; go on with: ostrack-train resume {folder}"
-    console.print(f"{folder / NETWORK}: {outcome.step} of {plan.recipe.optimisation.steps} steps, {what}")
+    console.print(
+        f"{folder / NETWORK}: {outcome.step} of {plan.recipe.optimisation.steps} steps, {what}", soft_wrap=True
+    )
     return outcome
 
 
@@ -200,10 +202,11 @@ class _Screen:
         text = f"loss {line['loss']:.3f}  IoU {line['iou']:.3f}  {line['pairs_per_second']:.0f} pairs/s"
         self._bar.update(self._task, completed=step, total=steps, description=text)
         if not self._console.is_terminal:
-            self._console.print(f"step {step} of {steps}: {text}")
+            self._console.print(f"step {step} of {steps}: {text}", soft_wrap=True)
 
     def validated(self, step: int, scores: Scores) -> None:
         self._console.print(
             f"step {step}, held back: IoU {scores.mean_iou:.3f}, AUC {scores.auc:.3f}, "
-            f"centre within half a cell {scores.precise:.1%} of {scores.pairs} pairs"
+            f"centre within half a cell {scores.precise:.1%} of {scores.pairs} pairs",
+            soft_wrap=True,
         )
