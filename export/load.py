@@ -76,25 +76,18 @@ def load_plain_vit(
     Raises as `load_network`.
     """
     found = read_checkpoint(checkpoint)
-    plain = {f"backbone.{k.removeprefix('module.')}": v for k, v in found.tensors.items() if not _is_plain_extra(k)}
     sizes = variant_sizes(variant)
+    plain = _plain_tensors(found, sizes.template_size, sizes.search_size)
     elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
-    position = plain.get("backbone.pos_embed")
-    if position is None or position.ndim != 3:
-        raise CheckpointError(f"{found.path} holds no pos_embed: it is no plain ViT; load a tracker with load_network")
-    # Half precision would round what lies between two embeddings.
-    position = position.to(torch.promote_types(position.dtype, torch.float32))
-    for name, size in (("z", sizes.template_size), ("x", sizes.search_size)):
-        plain[f"backbone.pos_embed_{name}"] = resize_position_embedding(position, size // PATCH)
-    # The tracker never reads the class token; a ViT trained without one has nothing to put there.
-    plain.setdefault("backbone.cls_token", torch.zeros(1, 1, position.shape[2]))
     geometry = _shaped_geometry(plain, found.path, variant, elimination, heads, head_width, None)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = OSTrack(geometry, position.shape[1])
-    plain.update({k: v for k, v in network.state_dict().items() if k.startswith("box_head.")})
-    _fill(network, plain, found.path)
-    return network.eval()
+    return _with_fresh_head(geometry, plain, found.path, seed)
+
+
+def plain_vit_network(found: Checkpoint, geometry: NetworkGeometry, seed: int = 0) -> OSTrack:
+    """As `load_plain_vit`, from a checkpoint already read, for crops of any size. Raises CheckpointError where the ViT
+    is not as wide or deep as `geometry` says."""
+    plain = _plain_tensors(found, geometry.template_size, geometry.search_size)
+    return _with_fresh_head(geometry, plain, found.path, seed)
 
 
 def untrained_network(geometry: NetworkGeometry, seed: int = 0) -> OSTrack:
@@ -274,6 +267,30 @@ def _side(tokens: int, name: str, path: Path) -> int:
 def _depth(tensors: Mapping[str, Tensor]) -> int:
     numbers = {n.split(".")[2] for n in tensors if n.startswith("backbone.blocks.")}
     return max((int(n) + 1 for n in numbers if n.isdecimal() and len(n) < 4), default=0)
+
+
+def _plain_tensors(found: Checkpoint, template_size: int, search_size: int) -> dict[str, Tensor]:
+    """A plain ViT's tensors under the tracker's names, with positional embeddings for crops of these sizes."""
+    plain = {f"backbone.{k.removeprefix('module.')}": v for k, v in found.tensors.items() if not _is_plain_extra(k)}
+    position = plain.get("backbone.pos_embed")
+    if position is None or position.ndim != 3:
+        raise CheckpointError(f"{found.path} holds no pos_embed: it is no plain ViT; load a tracker with load_network")
+    # Half precision would round what lies between two embeddings.
+    position = position.to(torch.promote_types(position.dtype, torch.float32))
+    for name, size in (("z", template_size), ("x", search_size)):
+        plain[f"backbone.pos_embed_{name}"] = resize_position_embedding(position, size // PATCH)
+    # The tracker never reads the class token; a ViT trained without one has nothing to put there.
+    plain.setdefault("backbone.cls_token", torch.zeros(1, 1, position.shape[2]))
+    return plain
+
+
+def _with_fresh_head(geometry: NetworkGeometry, plain: dict[str, Tensor], path: Path, seed: int) -> OSTrack:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = OSTrack(geometry, plain["backbone.pos_embed"].shape[1])
+    heads = {name: value for name, value in network.state_dict().items() if name.startswith("box_head.")}
+    _fill(network, {**plain, **heads}, path)
+    return network.eval()
 
 
 def _is_plain_extra(name: str) -> bool:

@@ -25,8 +25,10 @@ from torch.utils.data import DataLoader
 from ..export.load import save_network
 from ..export.model import OSTrack
 from ..runtime.errors import TrainingError
+from ..runtime.network import NetworkGeometry
 from .data.mixture import Mixture
 from .data.pairs import Batch, Numbers, Pairs, collate
+from .distil import Teacher, crops_for
 from .optim import make_optimizers, set_rates
 from .plan import LOG, NETWORK, Plan
 from .recipe import Recipe
@@ -61,14 +63,22 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """finished: False where the run was asked to stop; step: steps done."""
+    """finished: False where the run was asked to stop; step: steps done; signal: the one that asked."""
 
     finished: bool
     step: int
+    signal: int | None = None
 
 
 def train(
-    fabric: Fabric, plan: Plan, network: OSTrack, mixture: Mixture, folder: Path, pace: Pace, reporter: Reporter
+    fabric: Fabric,
+    plan: Plan,
+    network: OSTrack,
+    mixture: Mixture,
+    folder: Path,
+    pace: Pace,
+    reporter: Reporter,
+    teacher: Teacher | None = None,
 ) -> Outcome:
     """Train `network` as planned, from where `folder` says the run stands; the folder holds network and state after.
 
@@ -80,7 +90,7 @@ def train(
     recipe, how = plan.recipe, plan.recipe.optimisation
     if how.batch % fabric.world_size:
         raise TrainingError(f"a batch of {how.batch} pairs does not divide among {fabric.world_size} processes")
-    trainee = Trainee(network, recipe).train()
+    trainee = Trainee(network, recipe, teacher).train()
     optimizers = make_optimizers(trainee, how, recipe.precision)
     state = load_state(folder)
     first, terms = 0, []
@@ -93,15 +103,19 @@ def train(
             fabric.strategy.precision.load_state_dict(state["scaler"])
     if fabric.global_rank == 0:
         cut_log(folder, first)
-    batches = _batches(fabric, plan, mixture, first, pace.workers)
+    crops = crops_for(plan.geometry, teacher.geometry if teacher else None)
+    batches = _batches(fabric, recipe, crops, mixture, first, pace.workers)
     run = _Run(fabric, recipe, trainee, module, wrapped, optimizers, folder, pace, reporter, mixture)
     run.recall(terms)
     with _stop_signals() as asked:
         for step in range(first, how.steps):
             run.take(step, next(batches))
-            if fabric.broadcast(bool(asked)) if _speaks(step, pace) or fabric.world_size == 1 else False:
-                run.save(step + 1)
-                return Outcome(False, step + 1)
+            # Where several processes have to stop at one step, the first one's word counts, now and then.
+            if _speaks(step, pace) or fabric.world_size == 1:
+                number = fabric.broadcast(asked[0] if asked else 0)
+                if number:
+                    run.save(step + 1)
+                    return Outcome(False, step + 1, number)
         run.save(how.steps)
     return Outcome(True, how.steps)
 
@@ -234,9 +248,10 @@ def _speaks(step: int, pace: Pace) -> bool:
     return (step + 1) % pace.log_every == 0
 
 
-def _batches(fabric: Fabric, plan: Plan, mixture: Mixture, first: int, workers: int) -> Iterator[Batch]:
-    recipe = plan.recipe
-    pairs = Pairs(mixture.training, plan.geometry, recipe.jitter, recipe.augmentation, recipe.seed)
+def _batches(
+    fabric: Fabric, recipe: Recipe, crops: NetworkGeometry, mixture: Mixture, first: int, workers: int
+) -> Iterator[Batch]:
+    pairs = Pairs(mixture.training, crops, recipe.jitter, recipe.augmentation, recipe.seed)
     loader = DataLoader(
         pairs,
         batch_size=recipe.optimisation.batch // fabric.world_size,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import typing
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from ..runtime.errors import BundleError, TrainingError
 from ..runtime.files import whole_or_nothing
@@ -40,8 +43,17 @@ class Start:
 
 
 @dataclass(frozen=True)
+class TeacherFile:
+    """The checkpoint that a run learns from."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Plan:
-    """data: sources as `--data` takes them, with absolute paths. preset: whose recipe this was before options."""
+    """data: sources as `--data` takes them, with absolute paths. preset: whose recipe this was before options, or the
+    recipe's file."""
 
     schema: int
     preset: str
@@ -50,6 +62,7 @@ class Plan:
     hold_back: HoldBack
     start: Start
     recipe: Recipe
+    teacher: TeacherFile | None = None
 
 
 def write_plan(folder: Path, plan: Plan) -> None:
@@ -70,6 +83,21 @@ def read_plan(folder: Path) -> Plan:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise TrainingError(f"{path} is of another version of this package; finish the run with that one")
     try:
-        return from_json(Plan, data, PLAN)
+        return from_json(Plan, completed(Plan, data), PLAN)
     except BundleError as error:
         raise TrainingError(f"{path} is damaged ({error}); start the run again") from None
+
+
+def completed(kind: type, data: Any) -> Any:
+    """Parsed JSON of a dataclass with what it lacks at its default: a choice that there was not when it was written."""
+    if not (isinstance(data, dict) and dataclasses.is_dataclass(kind)):
+        return data
+    whole, hints = dict(data), typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        if field.name in whole:
+            whole[field.name] = completed(hints[field.name], whole[field.name])
+        elif field.default is not dataclasses.MISSING:
+            whole[field.name] = to_json(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            whole[field.name] = to_json(field.default_factory())
+    return whole

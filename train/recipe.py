@@ -9,6 +9,7 @@ from enum import Enum
 from ..runtime.errors import InputError
 from .data.augment import PUBLISHED, Augmentation
 from .data.crops import Jitter
+from .distil import DistilWeights
 from .losses import LossWeights, RegressAt
 from .targets import CentreCell
 
@@ -104,12 +105,13 @@ class Warmup:
 
 @dataclass(frozen=True)
 class Recipe:
-    """max_gap: frames between the two sights of a pair at most. validate_every: epochs. Raises InputError for numbers
-    that make no training."""
+    """distillation: of a run with a teacher. max_gap: frames between the two sights of a pair at most. validate_every:
+    epochs. Raises InputError for numbers that make no training."""
 
     optimisation: Optimisation = field(default_factory=Optimisation)
     elimination: Warmup = field(default_factory=Warmup)
     losses: LossWeights = field(default_factory=LossWeights)
+    distillation: DistilWeights = field(default_factory=DistilWeights)
     regress_at: RegressAt = RegressAt.PEAK
     centre_cell: CentreCell = CentreCell.ROUND
     jitter: Jitter = field(default_factory=lambda: Jitter(3.0, 0.25))

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ..export.graphs.patches import IMAGENET_MEAN, IMAGENET_STD
-from ..export.model import OSTrack
+from ..export.model import NetworkOutput, OSTrack
 from ..export.model.elimination import box_mask, default_mask
 from ..export.model.network import BlockState
 from .data.pairs import Batch
+from .distil import Teacher, TokenMap, box_loss, final_tokens, fitted, score_loss, token_loss
 from .guidance import overlap_with_cells, ranking_loss
 from .losses import tracking_loss
 from .recipe import Recipe
@@ -31,9 +32,13 @@ class Exact:
 class Trainee(nn.Module):
     """A network with its losses. `forward` gives the terms by name, means over the batch, "loss" their weighted sum."""
 
-    def __init__(self, network: OSTrack, recipe: Recipe) -> None:
+    def __init__(self, network: OSTrack, recipe: Recipe, teacher: Teacher | None = None) -> None:
         super().__init__()
         self.network = network
+        self._teacher = teacher
+        self.token_map = None
+        if teacher is not None and recipe.distillation.tokens:
+            self.token_map = TokenMap(network.geometry, teacher.geometry, recipe.seed)
         # The plain ViT's, which a tracker never reads: DistributedDataParallel waits for every weight's gradient.
         network.backbone.cls_token.requires_grad_(False)
         network.backbone.pos_embed.requires_grad_(False)
@@ -45,17 +50,21 @@ class Trainee(nn.Module):
 
     def forward(self, batch: Batch | Exact, eliminations: Mapping[int, int]) -> dict[str, Tensor]:
         batch = batch.batch if isinstance(batch, Exact) else batch
-        template, search = normalised(batch.template), normalised(batch.search)
+        geometry = self.network.geometry
+        pictures = normalised(batch.template), normalised(batch.search)
+        template, search = fitted(pictures, geometry)
         mask = ranking_mask(self.network, batch.template_box)
         guided: list[Tensor] = []
-        overlap = overlap_with_cells(batch.box, self.network.geometry.search_grid)
-        first = round(FIRST_GUIDED * self.network.geometry.depth)
+        final: list[BlockState] = []
+        overlap = overlap_with_cells(batch.box, geometry.search_grid)
+        first = round(FIRST_GUIDED * geometry.depth)
 
-        def guide(number: int, state: BlockState) -> None:
-            if number >= first:
+        def watch(number: int, state: BlockState) -> None:
+            if self._recipe.losses.guidance and number >= first:
                 guided.append(ranking_loss(state.softmax, mask, state.seen, overlap))
+            if self._teacher is not None and number == geometry.depth - 1:
+                final.append(state)
 
-        watch = guide if self._recipe.losses.guidance else None
         maps = self.network(template, search, mask, eliminations=eliminations, watch=watch)
         found = tracking_loss(maps, batch.box, self._recipe.centre_cell, self._recipe.regress_at)
         terms = {**found._asdict()}
@@ -63,7 +72,22 @@ class Trainee(nn.Module):
             terms["guidance"] = torch.stack(guided).mean()
         weights = self._recipe.losses
         parts = [getattr(weights, name) * terms[name] for name in ("focal", "giou", "l1", "guidance") if name in terms]
+        if self._teacher is not None:
+            lessons = self._lessons(self._teacher, pictures, maps, final[0])
+            parts += [getattr(self._recipe.distillation, name) * value for name, value in lessons.items()]
+            terms |= {f"distil_{name}": value for name, value in lessons.items()}
         return {"loss": torch.stack(parts).sum(), **terms}
+
+    def _lessons(
+        self, teacher: Teacher, pictures: tuple[Tensor, Tensor], maps: NetworkOutput, final: BlockState
+    ) -> dict[str, Tensor]:
+        """What the student has yet to learn from its teacher, by the names of the weights."""
+        sight = teacher.look(*fitted(pictures, teacher.geometry))
+        lessons = {"score": score_loss(maps.score_map, sight.score), "box": box_loss(maps, sight)}
+        if self.token_map is not None:
+            mapped = self.token_map(final_tokens(self.network, final))
+            lessons["tokens"] = token_loss(mapped, final.left, sight.tokens, self.network.geometry.search_grid)
+        return lessons
 
 
 def normalised(pictures: Tensor) -> Tensor:

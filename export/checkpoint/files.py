@@ -122,13 +122,14 @@ def _sha256(file: BinaryIO) -> str:
 def _read_tensors(file: BinaryIO, size: int, path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Tensors and metadata, by the reader that the first bytes ask for."""
     head = file.read(_HEAD)
+    # safetensors: the header's length (8 bytes, little-endian), then the header, which is JSON. Asked first: one length
+    # in 256 begins as a pickle does.
+    if head[8:9] == b"{" and not any(head[4:8]):
+        return _read_safetensors(path)
     if head.startswith(b"PK"):
         return state_dict_tensors(open_zip(file, size, path), size, path), {}
     if head.startswith(b"\x80"):
         return state_dict_tensors(open_stream(file, size, path), size, path), {}
-    # safetensors: the header's length (8 bytes, little-endian), then the header, which is JSON.
-    if head[8:9] == b"{" and not any(head[4:8]):
-        return _read_safetensors(path)
     raise CheckpointError(f"{path} is no checkpoint: {_what_it_is(head)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import onnx
@@ -17,6 +18,8 @@ from ostrack_edge.export import (
     untrained_network,
 )
 from ostrack_edge.export.build import weights_sha256
+from ostrack_edge.export.checkpoint import read_checkpoint
+from ostrack_edge.export.load import plain_vit_network
 from ostrack_edge.export.match import load_matching_network
 from ostrack_edge.export.variants import published_geometry
 from ostrack_edge.runtime.errors import CheckpointError, GeometryError, InputError
@@ -223,3 +226,16 @@ def test_made_up_weights_are_the_same_for_a_seed() -> None:
 
 def test_published_depths_get_published_blocks() -> None:
     assert published_geometry("ostrack-256").elimination_blocks == (3, 6, 9)
+
+
+def test_a_plain_vit_is_resized_for_crops_of_any_size(tmp_path: Path) -> None:
+    state = untrained_network(THIN).state_dict()
+    names = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+    torch.save({k: v for k, v in names.items() if k not in ("pos_embed_z", "pos_embed_x")}, tmp_path / "vit.pth")
+    geometry = dataclasses.replace(THIN, template_size=96, search_size=320, search_factor=4.5, head_width=32)
+    network = plain_vit_network(read_checkpoint(tmp_path / "vit.pth"), geometry)
+    assert network.geometry == geometry
+    assert network.backbone.pos_embed_x.shape == (1, 400, 64)
+    deeper = dataclasses.replace(geometry, depth=6)
+    with pytest.raises(CheckpointError, match=r"missing backbone\.blocks\.4"):
+        plain_vit_network(read_checkpoint(tmp_path / "vit.pth"), deeper)

@@ -190,6 +190,18 @@ def test_safetensors_with_metadata(tmp_path: Path) -> None:
     assert found.path == tmp_path / "a.safetensors"
 
 
+@pytest.mark.parametrize("first", [b"\x80", b"P"])
+def test_safetensors_whose_length_begins_as_another_format(tmp_path: Path, first: bytes) -> None:
+    """A header of a length that ends in 0x80 begins as a pickle does, one of 0x50 as a zip archive."""
+    path = tmp_path / "a.safetensors"
+    for more in range(0, 256, 8):
+        write_safetensors(path, {"w": torch.ones(2)}, {"padding": "." * more})
+        if path.read_bytes()[:1] == first:
+            break
+    assert path.read_bytes()[:1] == first
+    assert torch.equal(read_checkpoint(path).tensors["w"], torch.ones(2))
+
+
 def test_safetensors_take_tied_and_transposed_weights(tmp_path: Path) -> None:
     weight = torch.arange(6.0).reshape(2, 3)
     write_safetensors(tmp_path / "a.safetensors", {"a": weight, "b": weight, "t": torch.nn.Parameter(weight.t())}, {})
