@@ -32,7 +32,10 @@ def ranking_loss(softmax: Tensor, template_mask: Tensor, seen: Tensor, overlap: 
     the candidates' places; overlap: float [B, F * F], see `overlap_with_cells`; t is its share of what is still there.
     A sample whose target has been dropped already counts nothing.
     """
-    ranking = rank_candidates(softmax.float(), template_mask)
+    # Autocast would have the ranking in half precision, where shares below 6e-8 are 0 and their logarithm is none.
+    with torch.autocast(softmax.device.type, enabled=False):
+        softmax = softmax.to(torch.promote_types(softmax.dtype, torch.float32))
+        ranking = rank_candidates(softmax, template_mask)
     target = overlap.gather(1, seen)
     weight = target.sum(1)
     there = weight > 0

@@ -33,15 +33,20 @@ from .optim import make_optimizers, set_rates
 from .plan import LOG, NETWORK, Plan
 from .recipe import Recipe
 from .schedule import eliminations, rate_factor
-from .state import cut_log, load_state, restore, save_state
-from .trainee import Trainee
+from .state import Terms, cut_log, is_sound, load_state, restore, save_state
+from .trainee import Exact, Trainee
 from .validate import Scores, validate, validation_pairs
+
+_OFF_RAILS = (
+    "{what} at step {step}: training has left its rails; begin a new run with a lower learning rate or in 32-true, "
+    f"from the last good {NETWORK} if you like"
+)
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How often a run speaks, and saves itself; how it loads. log_every: steps; save_every: seconds; workers: processes
-    that make pairs; validation: pairs of one validation."""
+    """How often a run speaks, and saves itself; how it loads. log_every: steps; save_every: seconds, rounded up to the
+    next line of the log; workers: processes that make pairs; validation: pairs of one validation."""
 
     log_every: int = 50
     save_every: float = 300
@@ -77,7 +82,10 @@ def train(
 ) -> Outcome:
     """Train `network` as planned, from where `folder` says the run stands; the folder holds network and state after.
 
-    SIGINT and SIGTERM end it after the step they fall into. Raises TrainingError where the loss is no number any more.
+    SIGINT and SIGTERM end it after the step they fall into; several processes agree on it where they next speak.
+    Losses are means over each process's part of a batch, gradients over all parts, as if it had been one: except that
+    the head's batch norm takes its statistics from the part alone, and the first process's are kept. Raises
+    TrainingError where the loss or a weight is no finite number any more; the last good state stays.
     """
     recipe, how = plan.recipe, plan.recipe.optimisation
     if how.batch % fabric.world_size:
@@ -85,18 +93,20 @@ def train(
     trainee = Trainee(network, recipe, teacher).train()
     optimizers = make_optimizers(trainee, how, recipe.precision)
     state = load_state(folder)
-    first = 0
-    if state is not None:
-        restore(state, trainee, optimizers, folder)
-        first = state["step"]
+    first, terms = 0, []
     module, *wrapped = fabric.setup(trainee, *optimizers)
-    if state is not None and state["scaler"]:
-        fabric.strategy.precision.load_state_dict(state["scaler"])
+    if state is not None:
+        # Only now are the weights on their device, where an optimizer's own numbers have to be.
+        restore(state, trainee, optimizers, folder)
+        first, terms = state["step"], state["terms"]
+        if state["scaler"]:
+            fabric.strategy.precision.load_state_dict(state["scaler"])
     if fabric.global_rank == 0:
         cut_log(folder, first)
     crops = crops_for(plan.geometry, teacher.geometry if teacher else None)
     batches = _batches(fabric, recipe, crops, mixture, first, pace.workers)
     run = _Run(fabric, recipe, trainee, module, wrapped, optimizers, folder, pace, reporter, mixture)
+    run.recall(terms)
     with _stop_signals() as asked:
         for step in range(first, how.steps):
             run.take(step, next(batches))
@@ -132,8 +142,13 @@ class _Run:
         self._held = (
             validation_pairs(mixture.validation, trainee.network, recipe.jitter) if mixture.validation else None
         )
-        self._terms: list[dict[str, Tensor]] = []
+        self._terms: Terms = []
+        self._timed = 0
         self._began = self._saved = time.monotonic()
+
+    def recall(self, terms: Terms) -> None:
+        """The steps before the stop that the next line of the log tells of."""
+        self._terms = [{name: value.to(self._fabric.device) for name, value in step.items()} for step in terms]
 
     def take(self, step: int, batch: Batch) -> None:
         """One step of the optimizer, and what falls due after it."""
@@ -142,30 +157,45 @@ class _Run:
         # Drop path draws from torch's own numbers: told by the step, a resumed run draws the same.
         torch.manual_seed((self._recipe.seed * 1_000_003 + step) * 4096 + self._fabric.global_rank)
         kept = eliminations(self._trainee.network.geometry, math.floor(how.epoch_at(step)), self._recipe.elimination)
-        terms = self._module(batch, kept)
+        terms = self._module(Exact(batch), kept)
         self._fabric.backward(terms["loss"])
-        for optimizer in self._wrapped:
-            norm = self._fabric.clip_gradients(
-                self._module, optimizer, max_norm=how.clip_norm or math.inf, error_if_nonfinite=False
-            )
-            terms["gradient_norm"] = norm if norm is not None else terms["loss"].new_zeros(())
+        terms["gradient_norm"] = self._clip(how.clip_norm or math.inf)
         for optimizer in self._wrapped:
             optimizer.step()
             optimizer.zero_grad()
         self._terms.append({name: value.detach() for name, value in terms.items()})
-        if _speaks(step, self._pace) or step + 1 == how.steps:
+        self._timed += 1
+        speaks = _speaks(step, self._pace)
+        if speaks or step + 1 == how.steps:
             self._log(step + 1, how.steps)
         if self._validation_due(step):
             self._validate(step + 1)
-        if self._fabric.global_rank == 0 and time.monotonic() - self._saved > self._pace.save_every:
-            self.save(step + 1)
+        if speaks:
+            self._save_if_due(step + 1)
+
+    def _clip(self, most: float) -> Tensor:
+        """Each optimizer's gradients brought to a norm of at most `most`; the norm of all before."""
+        norms = []
+        for optimizer in self._wrapped:
+            norm = self._fabric.clip_gradients(self._module, optimizer, max_norm=most, error_if_nonfinite=False)
+            assert isinstance(norm, Tensor)
+            norms.append(norm)
+        return torch.stack(norms).norm()
+
+    def _save_if_due(self, step: int) -> None:
+        due = time.monotonic() - self._saved > self._pace.save_every
+        # Broken weights are left to the next line of the log, at which all processes end together.
+        if due and self._fabric.global_rank == 0 and is_sound(self._trainee):
+            self.save(step)
 
     def save(self, step: int) -> None:
-        """Write state and network; the first process does."""
+        """Write state and network; the first process does. Raises TrainingError where they are not worth it."""
         if self._fabric.global_rank == 0:
+            if not is_sound(self._trainee):
+                raise TrainingError(_OFF_RAILS.format(what="a weight is no finite number", step=step))
             scaler = self._fabric.strategy.precision.state_dict()
             save_network(self._folder / NETWORK, self._trainee.network)
-            save_state(self._folder, self._trainee, self._optimizers, scaler, step)
+            save_state(self._folder, self._trainee, self._optimizers, scaler, self._terms, step)
             self._saved = time.monotonic()
 
     def _log(self, step: int, steps: int) -> None:
@@ -176,8 +206,8 @@ class _Run:
         assert isinstance(shared, Tensor)
         means = dict(zip(names, shared.tolist(), strict=True))
         now = time.monotonic()
-        speed = len(self._terms) * how.batch / (now - self._began)
-        self._terms, self._began = [], now
+        speed = self._timed * how.batch / (now - self._began)
+        self._terms, self._timed, self._began = [], 0, now
         line = {
             "step": step,
             "epoch": round(how.epoch_at(step), 4),
@@ -186,10 +216,7 @@ class _Run:
             "pairs_per_second": round(speed, 1),
         }
         if not math.isfinite(line["loss"]):
-            raise TrainingError(
-                f"the loss is {line['loss']} at step {step}: training has left its rails; resume from the last saved "
-                "state with a lower learning rate, or in 32-true"
-            )
+            raise TrainingError(_OFF_RAILS.format(what=f"the loss is {line['loss']}", step=step))
         if self._fabric.global_rank == 0:
             self._write(line)
             self._reporter.step(step, steps, line)
@@ -208,11 +235,13 @@ class _Run:
             self._reporter.validated(step, scores)
             self._trainee.train()
         self._fabric.barrier()
-        self._began = time.monotonic()
+        self._timed, self._began = 0, time.monotonic()
 
     def _write(self, line: dict[str, Any]) -> None:
+        # JSON has no infinity, which a gradient's norm in 16-mixed is now and then.
+        finite = {name: value if math.isfinite(value) else None for name, value in line.items()}
         with (self._folder / LOG).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+            log.write(json.dumps(finite) + "\n")
 
 
 def _speaks(step: int, pace: Pace) -> bool:
@@ -237,12 +266,13 @@ def _batches(
 
 
 def _quiet_worker(number: int) -> None:
-    """A worker has one core, and leaves Ctrl-C to the process that it works for."""
+    """A worker has one core, and leaves it to the process that it works for to heed signals: Ctrl-C reaches all of
+    them, and so does the SIGTERM of `timeout` or of a service manager."""
     import cv2
 
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def corners(box: Tensor) -> Tensor:
 def box_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """IoU and generalised IoU (Rezatofighi et al. 2019) of boxes by corners, float [B, 4]: float [B] each.
 
-    GIoU = IoU - (hull - union) / hull; boxes without any area have 0 and -1.
+    GIoU = IoU - (hull - union) / hull; two boxes without any area have an IoU of 0.
     """
     low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
     inside = (high - low).clamp_min(0).prod(1)

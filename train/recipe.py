@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -11,6 +12,9 @@ from .data.crops import Jitter
 from .distil import DistilWeights
 from .losses import LossWeights, RegressAt
 from .targets import CentreCell
+
+MAX_SEED = 2**31
+"""With a step and a process's number it still makes one of torch's seeds."""
 
 
 class Optimizer(str, Enum):
@@ -49,8 +53,9 @@ class Precision(str, Enum):
 @dataclass(frozen=True)
 class Optimisation:
     """batch: pairs of one step, over all processes. backbone_factor: the backbone's learning rate is so much lower.
-    decay_epoch: where the rate is divided by 10 (step), or begins to fall (linear). clip_norm: of the gradients; 0 for
-    none. warmup_epochs: the rate rises from 0 over so many."""
+    decay_epoch: where the rate is divided by 10 (step), or begins to fall (linear). clip_norm: of each optimizer's
+    gradients; 0 for none. warmup_epochs: the rate rises from 0 over so many. Raises InputError for numbers that make
+    no training."""
 
     batch: int = 128
     epochs: float = 300
@@ -67,10 +72,10 @@ class Optimisation:
 
     def __post_init__(self) -> None:
         for name in ("batch", "pairs_per_epoch", "epochs", "learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; give a number above 0")
         for name in ("backbone_factor", "weight_decay", "decay_epoch", "warmup_epochs", "clip_norm"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}; give 0 or more")
         if not 0 <= self.drop_path < 1:
             raise InputError(f"drop_path is {self.drop_path}; give a chance from 0 to below 1")
@@ -93,11 +98,15 @@ class Warmup:
     start: float = 20
     end: float = 100
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end < math.inf:
+            raise InputError(f"elimination cannot warm up from epoch {self.start} to {self.end}; give rising numbers")
+
 
 @dataclass(frozen=True)
 class Recipe:
     """distillation: of a run with a teacher. max_gap: frames between the two sights of a pair at most. validate_every:
-    epochs."""
+    epochs. Raises InputError for numbers that make no training."""
 
     optimisation: Optimisation = field(default_factory=Optimisation)
     elimination: Warmup = field(default_factory=Warmup)
@@ -111,3 +120,11 @@ class Recipe:
     precision: Precision = Precision.FP32
     validate_every: float = 10
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_gap < 1:
+            raise InputError(f"max_gap is {self.max_gap}; give a number of frames from 1")
+        if not self.validate_every > 0:
+            raise InputError(f"validate_every is {self.validate_every}; give a number of epochs above 0")
+        if not 0 <= self.seed < MAX_SEED:
+            raise InputError(f"the seed is {self.seed}; give a number from 0 to below {MAX_SEED}")

@@ -144,7 +144,8 @@ def _objects(photo: np.ndarray, labels: np.ndarray, path: Path) -> list[Cutout]:
     if labels.shape != photo.shape[:2]:
         raise FootageError(f"{path} is {list(labels.shape)}, its photo is {list(photo.shape[:2])}")
     found = []
-    for label in np.unique(labels):
+    values, areas = np.unique(labels, return_counts=True)
+    for label in values[areas >= _AREA[0] * labels.size]:
         count, parts, stats, _ = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8))
         if count > 1:
             largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())

@@ -7,7 +7,6 @@ are consecutive frames of one target; of every other group each crop is a photo 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...runtime.errors import FootageError
-from ...runtime.geometry import Box
+from ...runtime.errors import FootageError, InputError
+from ...runtime.geometry import Box, check_box
 from .cutouts import Cutouts, find_cutouts
 from .hold_back import HoldBack
 from .pairs import Weighted
 from .photos import Patches, read_photos
-from .pictures import Pictures
+from .pictures import Pictures, inside
 from .sources import Pair, View
 
 INDEX = "index.json"
@@ -67,6 +66,8 @@ def open_packed(root: Path, hold_back: HoldBack, max_gap: int) -> Packed:
 def open_photos(root: Path, hold_back: HoldBack, pictures: Pictures) -> list[Weighted]:
     """Patches of a folder's photos, and the objects that its label maps show, if it has any. Raises FootageError."""
     photos = [photo for photo in read_photos(root) if not hold_back.holds_photo(photo.path)]
+    if not photos:
+        return []
     found = [Weighted(Patches(root, photos, pictures), PATCHES)]
     cutouts = find_cutouts(photos, pictures)
     if cutouts:
@@ -152,13 +153,15 @@ def _sources(root: Path, crops: Sequence[PackedCrop], pictures: Pictures, max_ga
 
 def _crop(root: Path, entry: Any, where: str) -> PackedCrop:
     try:
-        file, group, numbers = entry["file"], entry["group"], [float(v) for v in entry["box_xywh"]]
-        box = Box(*numbers)
-    except (KeyError, TypeError, ValueError):
+        file, group, numbers = entry["file"], entry["group"], entry["box_xywh"]
+        path = inside(root, file)
+        if not isinstance(group, str):
+            raise TypeError(group)
+        box = check_box(numbers, f"{where}: its box")
+    except InputError as error:
+        raise FootageError(str(error)) from None
+    except (KeyError, TypeError):
         raise FootageError(f"{where} should have file, group and box_xywh (four numbers)") from None
-    inside = isinstance(file, str) and not Path(file).is_absolute() and ".." not in Path(file).parts
-    if not inside or not isinstance(group, str):
-        raise FootageError(f"{where} names no file below {root}: {file!r}")
-    if not all(map(math.isfinite, box)) or box.width <= 0 or box.height <= 0:
-        raise FootageError(f"{where} has an empty box: {numbers}")
-    return PackedCrop(root / file, group, box)
+    except ValueError:
+        raise FootageError(f"{where} names no file below {root}: {file!r}") from None
+    return PackedCrop(path, group, box)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from ...runtime.errors import InputError
 from ...runtime.network import NetworkGeometry
 from .augment import Augmentation, change_colours, degrade
 from .crops import Jitter, Placed, Turn, jittered, place
@@ -42,9 +43,12 @@ class Pairs(Dataset[Batch]):
     def __init__(
         self, sources: Sequence[Weighted], geometry: NetworkGeometry, jitter: Jitter, how: Augmentation, seed: int
     ) -> None:
+        """Raises InputError where there is nothing to draw from."""
         shares = np.array([weighted.share for weighted in sources], float)
+        if not len(shares) or not (shares > 0).all():
+            raise InputError("there is nothing to draw pairs from; give data, and hold back less of it")
         self._sources = [weighted.source for weighted in sources]
-        self._cumulated = shares.cumsum() / shares.sum()
+        self._cumulated = shares.cumsum() / shares.cumsum()[-1]
         self._geometry = geometry
         self._jitter = jitter
         self._how = how

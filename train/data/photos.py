@@ -15,7 +15,7 @@ import numpy as np
 from ...datasets.images import image_names
 from ...runtime.errors import FootageError
 from ...runtime.geometry import Box
-from .pictures import Pictures
+from .pictures import Pictures, inside
 from .sources import Pair, View
 
 LIST = "photos.json"
@@ -49,7 +49,7 @@ def read_photos(root: Path) -> list[Photo]:
         photos = [_photo(root, entry) for entry in entries]
     except OSError as error:
         raise FootageError(f"{listing} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise FootageError(
             f"{listing} should be a list of objects with file, and segments where there are any"
         ) from None
@@ -97,11 +97,4 @@ def _any_box(picture: np.ndarray, random: np.random.Generator) -> Box:
 
 def _photo(root: Path, entry: dict[str, str]) -> Photo:
     segments = entry.get("segments")
-    return Photo(_inside(root, entry["file"]), None if segments is None else _inside(root, segments))
-
-
-def _inside(root: Path, name: str) -> Path:
-    path = Path(name)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(name)
-    return root / path
+    return Photo(inside(root, entry["file"]), None if segments is None else inside(root, segments))

@@ -12,6 +12,14 @@ ROOM = 4 << 30
 """Bytes of decoded pictures that one process keeps."""
 
 
+def inside(root: Path, name: str) -> Path:
+    """The file that a list calls `name`. Raises ValueError for one that does not lie below `root`, TypeError."""
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name:
+        raise ValueError(name)
+    return root / path
+
+
 class Pictures:
     """Image files by path; what fits into `room` bytes stays decoded. Each process fills a store of its own."""
 
