@@ -2,7 +2,7 @@
 what they take where no model is named.
 
 Exit codes: 0 done, 1 an error of this package or of the machine (one sentence on stderr), 2 a wrong argument,
-130 interrupted with Ctrl-C.
+130 interrupted with Ctrl-C, 143 terminated.
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ def do(how: str, box: Annotated[Box | None, typer.Option(parser=parse_box)] = No
         raise KeyboardInterrupt
     if how == "exit":
         raise typer.Exit(7)
+    if how == "stopped":
+        sys.exit(130)
     if how == "bug":
         raise RuntimeError("a bug")
     if how == "much":
@@ -58,6 +60,7 @@ def run(*args: str, stdout: int | None = subprocess.PIPE) -> "subprocess.Complet
         (["do", "nameless"], 1, "error: No space left on device; free some space there and run it again\n"),
         (["do", "ctrl-c"], 130, "interrupted\n"),
         (["do", "exit"], 7, ""),
+        (["do", "stopped"], 130, ""),
     ],
 )
 def test_how_a_command_ends(args: list[str], code: int, said: str) -> None:

@@ -75,6 +75,7 @@ def test_every_promised_name_is_there(room: str) -> None:
         "ostrack_edge.runtime.manifest",
         "ostrack_edge.models",
         "ostrack_edge.service.cli",
+        "ostrack_edge.train.cli",
     ],
 )
 def test_the_light_modules_do_without_opencv(module: str) -> None:

@@ -67,7 +67,7 @@ def test_the_default_model_is_in_the_source_distribution(source_copy: Path, tmp_
 def test_its_commands(wheel: zipfile.ZipFile) -> None:
     text = wheel.read(f"{INFO}/entry_points.txt").decode()
     commands = [line.split(" = ")[0] for line in text.splitlines() if " = " in line]
-    assert commands == ["ostrack-bench", "ostrack-export", "ostrack-track"]
+    assert commands == ["ostrack-bench", "ostrack-export", "ostrack-track", "ostrack-train"]
 
 
 def test_what_it_asks_for(wheel: zipfile.ZipFile) -> None:
