@@ -36,6 +36,7 @@ def main(folder: Path, devices: int, workers: int, log_every: int, save_every: f
 
 if __name__ == "__main__":
     try:
-        print(main(Path(sys.argv[1]), *map(int, sys.argv[2:5]), float(sys.argv[5])))
+        devices, workers, log_every = map(int, sys.argv[2:5])
+        print(main(Path(sys.argv[1]), devices, workers, log_every, float(sys.argv[5])))
     except OSTrackEdgeError as error:
         sys.exit(f"error: {error}")

@@ -133,7 +133,7 @@ def test_a_batch_gives_the_mean_of_its_samples() -> None:
     whole = tracking_loss(maps, box, CentreCell.ROUND, RegressAt.PEAK)
     each = [
         tracking_loss(
-            NetworkOutput(*(value[i : i + 1] for value in maps[:3]), (), ()),
+            NetworkOutput(maps[0][i : i + 1], maps[1][i : i + 1], maps[2][i : i + 1], (), ()),
             box[i : i + 1],
             CentreCell.ROUND,
             RegressAt.PEAK,

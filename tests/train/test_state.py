@@ -92,7 +92,9 @@ def test_a_state_of_another_network(tmp_path: Path) -> None:
     module, optimizer = stepped(0)
     save_state(tmp_path, module, [optimizer], {}, [], 7)
     wide, its = stepped(0, width=4)
-    for other, optimizers in ((wide, [its]), (module, []), (module, [SGD(module.parameters(), lr=1)] * 2)):
+    cases: list[tuple[torch.nn.Module, list[torch.optim.Optimizer]]]
+    cases = [(wide, [its]), (module, []), (module, [SGD(module.parameters(), lr=1), SGD(module.parameters(), lr=1)])]
+    for other, optimizers in cases:
         state = load_state(tmp_path)
         assert state is not None
         with pytest.raises(TrainingError, match="does not fit the plan beside it"):

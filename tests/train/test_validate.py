@@ -20,7 +20,8 @@ from ostrack_edge.train.validate import Scores, scores, validate, validation_pai
 def test_figures_by_hand() -> None:
     found = scores(np.array([0.0, 0.5, 1.0, 0.12]), np.array([True, False, True, False]))
     # Strictly above 0, 0.05, ..., 1: none, ten of 21 (0.5 is not above 0.5), twenty, three.
-    assert found == Scores(pytest.approx(0.405), pytest.approx((0 + 10 + 20 + 3) / 84), 0.5, 4)
+    assert (found.mean_iou, found.auc) == pytest.approx((0.405, (0 + 10 + 20 + 3) / 84))
+    assert found == Scores(found.mean_iou, found.auc, 0.5, 4)
 
 
 def by_hand(box: list[float], truth: list[float]) -> float:

@@ -89,7 +89,7 @@ def degrade(crop: np.ndarray, how: Augmentation, random: np.random.Generator) ->
         crop = np.clip(crop + noise, 0, 255).astype(np.uint8)
     if random.random() < how.compression:
         _, data = cv2.imencode(".jpg", crop, (cv2.IMWRITE_JPEG_QUALITY, int(random.integers(15, 60))))
-        crop = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        crop = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
     return crop
 
 

@@ -154,14 +154,13 @@ def _sources(root: Path, crops: Sequence[PackedCrop], pictures: Pictures, max_ga
 def _crop(root: Path, entry: Any, where: str) -> PackedCrop:
     try:
         file, group, numbers = entry["file"], entry["group"], entry["box_xywh"]
-        path = inside(root, file)
-        if not isinstance(group, str):
-            raise TypeError(group)
-        box = check_box(numbers, f"{where}: its box")
+    except (KeyError, TypeError):
+        file, group, numbers = None, None, ()
+    if not isinstance(file, str) or not isinstance(group, str):
+        raise FootageError(f"{where} should have file, group and box_xywh (four numbers)")
+    try:
+        return PackedCrop(inside(root, file), group, check_box(numbers, f"{where}: its box"))
     except InputError as error:
         raise FootageError(str(error)) from None
-    except (KeyError, TypeError):
-        raise FootageError(f"{where} should have file, group and box_xywh (four numbers)") from None
     except ValueError:
         raise FootageError(f"{where} names no file below {root}: {file!r}") from None
-    return PackedCrop(path, group, box)
