@@ -58,12 +58,6 @@ def check_plan(plan: Plan, devices: int) -> None:
     """Whether a plan can be trained by so many processes at all, before anything is read. Raises InputError."""
     recipe, how = plan.recipe, plan.recipe.optimisation
     _check_finite(to_json(recipe), "")
-    for what, value, least in (("validate_every", recipe.validate_every, 0), ("max_gap", recipe.max_gap, 0)):
-        if not value > least:
-            raise InputError(f"{what} is {value:g}; give a number above {least}")
-    if not 0 <= recipe.elimination.start <= recipe.elimination.end:
-        start, end = recipe.elimination.start, recipe.elimination.end
-        raise InputError(f"elimination begins at epoch {start:g} and is complete at {end:g}; the one comes first")
     if how.batch % devices:
         raise InputError(f"a batch of {how.batch} pairs does not divide among {devices} devices; change one of them")
     if how.optimizer is Optimizer.MUON and recipe.precision is Precision.FP16:

@@ -18,6 +18,7 @@ from ostrack_edge.runtime.network import NetworkGeometry
 from ostrack_edge.train.cli import app
 from ostrack_edge.train.distil import Sight, Teacher
 from ostrack_edge.train.plan import LOG, NETWORK, STATE, read_plan
+from ostrack_edge.train.presets import PRESETS
 from typer.main import get_command
 
 SMALL = ("--preset", "edge", "--width", 64, "--depth", 2, "--head-width", 8, "--template", 32, "--search", 64)
@@ -142,7 +143,7 @@ def test_a_recipe_s_file_and_options_over_it(
     )  # fmt: skip
     plan = read_plan(tmp_path / "run")
     assert (plan.preset, plan.geometry.search_size, str(plan.recipe.precision)) == ("own.json", 80, "32-true")
-    assert plan.recipe.optimisation.learning_rate == 5e-4
+    assert plan.recipe.optimisation.learning_rate == PRESETS["edge-refine"].recipe.optimisation.learning_rate
     assert plan.start.path == str(finished / NETWORK)
 
 
