@@ -100,7 +100,9 @@ class Warmup:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end < math.inf:
-            raise InputError(f"elimination cannot warm up from epoch {self.start} to {self.end}; give rising numbers")
+            raise InputError(
+                f"elimination cannot warm up from epoch {self.start:g} to {self.end:g}; give two numbers that rise"
+            )
 
 
 @dataclass(frozen=True)

@@ -135,11 +135,11 @@ def recipe_plan(teacher: Path | None = None, **changes: Any) -> Plan:
     ("changes", "said"),
     [
         ({"optimisation": Optimisation(batch=9)}, "9 pairs does not divide among 2 devices"),
+        ({"jitter": Jitter(scale=float("inf"))}, "jitter.scale is inf; give a finite number"),
         (
             {"optimisation": Optimisation(optimizer=Optimizer.MUON), "precision": Precision.FP16},
             "muon does not train in 16-mixed",
         ),
-        ({"jitter": Jitter(float("inf"), 0)}, "jitter.centre is inf; give a finite number"),
         ({"distillation": EVERYTHING}, "there is no teacher; give one with --teacher"),
     ],
 )

@@ -23,7 +23,7 @@ from ostrack_edge.train.options import (
     recipe_json,
 )
 from ostrack_edge.train.presets import EDGE, PRESETS
-from ostrack_edge.train.recipe import Optimizer, Precision, Warmup
+from ostrack_edge.train.recipe import Optimizer, Precision
 
 WIDE = NetworkGeometry("wide", 32, 64, 2.0, 5.0, 64, 2, 1, 128, 8, (1,), (0.6,), TemplateTokens.BOX)
 
@@ -82,15 +82,17 @@ def test_fine_tuning_takes_the_network_of_its_weights(tmp_path: Path) -> None:
 
 
 def test_options_change_the_recipe() -> None:
-    base = PRESETS["edge"].recipe
     options = RecipeOptions(
-        epochs=2 * base.optimisation.epochs, batch=32, learning_rate=2e-3, optimizer="adamw", precision="32-true",
-        validate_every=2, seed=9, drop_path=0.2, clip_norm=0.5, pairs_per_epoch=640,
+        epochs=42, batch=32, learning_rate=2e-3, optimizer="adamw", precision="32-true", validate_every=2, seed=9,
+        drop_path=0.2, clip_norm=0.5, pairs_per_epoch=640,
     )  # fmt: skip
     made = planned_recipe(PRESETS["edge"], options, EDGE, taught=False)
     how = made.optimisation
-    assert (how.epochs, how.decay_epoch) == (2 * base.optimisation.epochs, 2 * base.optimisation.decay_epoch)
-    assert made.elimination == Warmup(2 * base.elimination.start, 2 * base.elimination.end)
+    before = PRESETS["edge"].recipe
+    scale = 42 / before.optimisation.epochs
+    assert (how.epochs, how.decay_epoch) == pytest.approx((42, before.optimisation.decay_epoch * scale))
+    moved = (before.elimination.start * scale, before.elimination.end * scale)
+    assert (made.elimination.start, made.elimination.end) == pytest.approx(moved)
     assert (how.batch, how.learning_rate, how.optimizer) == (32, 2e-3, Optimizer.ADAMW)
     assert (how.drop_path, how.clip_norm, how.pairs_per_epoch) == (0.2, 0.5, 640)
     assert (made.precision, made.validate_every, made.seed) == (Precision.FP32, 2, 9)
