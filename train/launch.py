@@ -36,6 +36,9 @@ ACCELERATORS = ("auto", "cpu", "cuda")
 _PATIENCE = 3.0
 """Seconds in which a process that failed waits for the first one to say so, where all of them fail alike."""
 
+_FAREWELL = 10.0
+"""Seconds that a process may take from closing its connections to its end."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -164,8 +167,8 @@ def _together(fabric: Fabric) -> Iterator[None]:
 
 
 def _has_failed(processes: list[subprocess.Popen[bytes]]) -> bool:
-    """Whether one of them has, or is about to: its connections close a moment before it ends."""
-    until = time.monotonic() + 1 if processes else 0
+    """Whether one of them has, or is about to: its connections close some time before it ends."""
+    until = time.monotonic() + _FAREWELL if processes else 0
     while time.monotonic() < until:
         if any(process.poll() not in (None, 0) for process in processes):
             return True
