@@ -57,7 +57,7 @@ def _split(spec: str) -> tuple[str, str]:
         what = f"{match[1]!r} in {spec}" if match else spec
         raise InputError(
             f"{what} does not say what kind of training data it is: write KIND:PATH, as in "
-            f"got10k:/data/GOT-10k/train; known are: {', '.join(sorted(KINDS))}"
+            f"got10k:/data/GOT-10k/train; known are: {', '.join(sorted(set(KINDS) - set(_TEST_SETS)))}"
         )
     kind = match[1].lower()
     if not match[2]:
