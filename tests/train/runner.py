@@ -36,7 +36,7 @@ def main(folder: Path, devices: int, workers: int, log_every: int, save_every: f
 
 if __name__ == "__main__":
     try:
-        devices, workers, log_every = map(int, sys.argv[2:5])
-        print(main(Path(sys.argv[1]), devices, workers, log_every, float(sys.argv[5])))
+        folder, devices, workers, log_every, save_every = sys.argv[1:]
+        print(main(Path(folder), int(devices), int(workers), int(log_every), float(save_every)))
     except OSTrackEdgeError as error:
         sys.exit(f"error: {error}")
