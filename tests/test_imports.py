@@ -56,7 +56,7 @@ def test_the_promised_names() -> None:
     assert sorted(ostrack_edge.__all__) == PUBLIC
 
 
-@pytest.mark.parametrize("room", ["", ".runtime", ".runtime.backends", ".models", ".datasets", ".export"])
+@pytest.mark.parametrize("room", ["", ".runtime", ".runtime.backends", ".models", ".datasets", ".export", ".train"])
 def test_every_promised_name_is_there(room: str) -> None:
     if room == ".export":
         pytest.importorskip("torch", reason="the export room needs PyTorch")
