@@ -1,7 +1,7 @@
 """The room where networks are made: losses, pairs, the loop, distillation. Needs torch and Lightning Fabric.
 
-`PRESETS` are recipes and networks by name, `open_mixture` reads `--data`, `train` runs a `Plan`; `fresh_network` is where
-a training from nothing begins, and the module `validate` looks for targets that were held back.
+`PRESETS` are recipes and networks by name, `open_mixture` reads `--data`, `train` runs a `Plan`; `fresh_network` is
+where a training from nothing begins, and the module `validate` looks for targets that were held back.
 """
 
 from __future__ import annotations
