@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .errors import BundleError
-from .manifest import GraphFile, Manifest, ReferenceFile, read_manifest
+from .manifest import EngineFile, GraphFile, Manifest, ReferenceFile, read_manifest
 
 
 def file_sha256(path: Path) -> str:
@@ -25,7 +25,10 @@ def file_sha256(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder whose manifest was read and whose files have the sizes and hashes that it names."""
+    """A folder whose manifest was read and whose graphs have the sizes and hashes that it names.
+
+    Engines are looked at when one is asked for: a device has no use for those of other GPUs, and need not hold them.
+    """
 
     folder: Path
     manifest: Manifest
@@ -53,17 +56,35 @@ class Bundle:
         for file in (*self.manifest.graphs, self.manifest.reference):
             _check_file(self.path(file), file)
 
-    def path(self, file: GraphFile | ReferenceFile) -> Path:
+    def path(self, file: GraphFile | ReferenceFile | EngineFile) -> Path:
         """Where a file of the manifest lies. Raises BundleError for a name that leads out of the bundle."""
-        inside = PurePosixPath(file.path)
-        if (
-            not file.path.isprintable()
-            or inside.is_absolute()
-            or ".." in inside.parts
-            or "\\" in file.path
-            or ":" in file.path
-        ):
-            raise BundleError(f"the manifest of {self.folder} names a file outside of it: {file.path!r}; do not use it")
+        return self._inside(file.path)
+
+    def read_engine(self, engine: EngineFile) -> bytes:
+        """The engine's bytes, which are the manifest's. Raises BundleError where the file is missing, cut short or
+        another: deserialising an engine runs native code, so only what the manifest vouches for is handed on."""
+        return self._read(self.path(engine), engine.sha256)
+
+    def read_layers(self, engine: EngineFile) -> bytes:
+        """The list of layers beside an engine, JSON. Raises BundleError as `read_engine` does."""
+        return self._read(self._inside(engine.layers), engine.layers_sha256)
+
+    def _read(self, path: Path, sha256: str) -> bytes:
+        remedy = "build it again with: ostrack-export engines"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise BundleError(f"{path} is missing from the bundle; {remedy}") from None
+        except OSError as error:
+            raise BundleError(f"{path} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise BundleError(f"{path} is damaged or another: its SHA-256 is not the manifest's; {remedy}")
+        return data
+
+    def _inside(self, name: str) -> Path:
+        inside = PurePosixPath(name)
+        if not name.isprintable() or inside.is_absolute() or ".." in inside.parts or "\\" in name or ":" in name:
+            raise BundleError(f"the manifest of {self.folder} names a file outside of it: {name!r}; do not use it")
         return self.folder.joinpath(*inside.parts)
 
 

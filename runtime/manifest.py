@@ -33,6 +33,32 @@ class Precision(str, Enum):
         return self.value
 
 
+class Recipe(str, Enum):
+    """How a graph's numbers are typed beyond its precision.
+
+    `plain`: every FP32 and FP16 graph. INT8 graphs: `linears` (the blocks' Linears in INT8, the rest in FP16) and
+    `attention` (the attention's products too) are explicit Q/DQ for TensorRT; `cpu` is for ONNX Runtime's CPU kernels.
+    """
+
+    PLAIN = "plain"
+    LINEARS = "linears"
+    ATTENTION = "attention"
+    CPU = "cpu"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Flavour(str, Enum):
+    """Whose engine a file is: TensorRT's own, or TensorRT for RTX's. Neither loads the other's."""
+
+    TENSORRT = "tensorrt"
+    RTX = "rtx"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 class GraphRole(str, Enum):
     """`template` runs once per target, `search` every frame."""
 
@@ -45,7 +71,10 @@ class GraphRole(str, Enum):
 
 @dataclass(frozen=True)
 class GraphFile:
-    """One ONNX file of the bundle; `path` is relative to the bundle's folder, `macs` counts one sample."""
+    """One ONNX file of the bundle; `path` is relative to the bundle's folder, `macs` counts one sample.
+
+    `kept_float`: of an INT8 graph, the Linears that were left in the float type to hold its accuracy.
+    """
 
     role: GraphRole
     precision: Precision
@@ -53,6 +82,59 @@ class GraphFile:
     sha256: str
     bytes: int
     macs: int
+    recipe: Recipe = Recipe.PLAIN
+    kept_float: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineFile:
+    """One engine, and all that it is bound to.
+
+    `target`: the GPU's compute capability as `sm86`; `version`: of the library that built it, as it names itself;
+    `graph_sha256`: of the ONNX file that it was built from; `batch`: targets per call, fixed; `layers`: the builder's
+    list of layers beside it, as JSON, with its hash.
+    """
+
+    role: GraphRole
+    precision: Precision
+    recipe: Recipe
+    flavour: Flavour
+    version: str
+    target: str
+    batch: int
+    graph_sha256: str
+    path: str
+    sha256: str
+    bytes: int
+    layers: str
+    layers_sha256: str
+    layers_bytes: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What an INT8 graph's ranges were taken from: `sha256` of the crops, how many, by which method, from where."""
+
+    sha256: str
+    crops: int
+    method: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HeldBackAgreement:
+    """A precision against FP32 on footage that calibration did not see, from the same state frame by frame.
+
+    `mean_iou`: of the boxes, in pixels of the crop; `same_cell`: share of frames with the same best cell; `engine`:
+    what ran it.
+    """
+
+    precision: Precision
+    recipe: Recipe
+    frames: int
+    mean_iou: float
+    same_cell: float
+    engine: str
 
 
 @dataclass(frozen=True)
@@ -107,6 +189,9 @@ class Manifest:
     graphs: tuple[GraphFile, ...]
     reference: ReferenceFile
     parity: tuple[Parity, ...]
+    engines: tuple[EngineFile, ...] = ()
+    calibration: Calibration | None = None
+    agreement: tuple[HeldBackAgreement, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kept_counts != self.network.kept_counts:
@@ -115,13 +200,28 @@ class Manifest:
         if self.batch is not None and self.batch < 1:
             raise BundleError(f"batch is {self.batch}, not a number from 1")
 
-    def graph(self, role: GraphRole, precision: Precision) -> GraphFile:
-        """The file of one graph. Raises BundleError naming the precisions that the bundle has."""
+    def graph(self, role: GraphRole, precision: Precision, recipe: Recipe | None = None) -> GraphFile:
+        """The file of one graph; recipe None takes the first that there is. Raises BundleError naming what there is."""
         for file in self.graphs:
-            if file.role is role and file.precision is precision:
+            if file.role is role and file.precision is precision and recipe in (None, file.recipe):
                 return file
-        have = ", ".join(f"{g.role} {g.precision}" for g in self.graphs)
-        raise BundleError(f"the bundle has no {role} graph in {precision} (it has: {have}); build one that does")
+        have = ", ".join(f"{g.role} {g.precision}{_in_words(g.recipe)}" for g in self.graphs)
+        wanted = f"{role} graph in {precision}{_in_words(recipe)}"
+        raise BundleError(
+            f"the bundle has no {wanted} (it has: {have}); build one that does with: ostrack-export build --precision"
+        )
+
+    def recipes(self, precision: Precision) -> tuple[Recipe, ...]:
+        """The recipes in which both graphs are there in this precision."""
+        roles: dict[Recipe, set[GraphRole]] = {}
+        for file in self.graphs:
+            if file.precision is precision:
+                roles.setdefault(file.recipe, set()).add(file.role)
+        return tuple(recipe for recipe, found in roles.items() if found == set(GraphRole))
+
+
+def _in_words(recipe: Recipe | None) -> str:
+    return "" if recipe in (None, Recipe.PLAIN) else f" ({recipe})"
 
 
 def to_json(value: Any) -> Any:
@@ -176,13 +276,12 @@ def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise BundleError(f"{where} should be an object, not {type(value).__name__}")
     hints = typing.get_type_hints(kind)
-    missing = [f.name for f in dataclasses.fields(kind) if f.name not in value]
+    fields = [f for f in dataclasses.fields(kind) if f.name in value or f.default is dataclasses.MISSING]
+    missing = [f.name for f in fields if f.name not in value]
     if missing:
         raise BundleError(f"{where} lacks {', '.join(missing)}")
     try:
-        return kind(
-            **{f.name: _parse(hints[f.name], value[f.name], f"{where}.{f.name}") for f in dataclasses.fields(kind)}
-        )
+        return kind(**{f.name: _parse(hints[f.name], value[f.name], f"{where}.{f.name}") for f in fields})
     except BundleError:
         raise
     except OSTrackEdgeError as error:

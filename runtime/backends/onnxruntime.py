@@ -12,7 +12,7 @@ import numpy as np
 from ..bundle import Bundle
 from ..errors import BackendError, InputError, MissingExtraError
 from ..extras import installed
-from ..manifest import GraphRole, Precision
+from ..manifest import GraphFile, GraphRole, Precision, Recipe
 from ..network import ColorOrder, NetworkGeometry
 from .base import SearchResult, TargetFeatures
 
@@ -26,6 +26,18 @@ def probe(bundle: Bundle) -> str | None:
     return None
 
 
+def precisions(bundle: Bundle) -> tuple[Precision, ...]:
+    """FP32, and INT8 where the bundle has graphs of the `cpu` recipe.
+
+    FP16 is left out: ONNX Runtime's CPU kernels compute it in FP32, so it would be slower and prove nothing.
+    """
+    recipes = {p: bundle.manifest.recipes(p) for p in (Precision.FP32, Precision.INT8)}
+    return tuple(p for p, found in recipes.items() if _RECIPES[p] in found)
+
+
+_RECIPES = {Precision.FP32: Recipe.PLAIN, Precision.INT8: Recipe.CPU}
+
+
 class OnnxRuntimeBackend:
     """Runs the bundle's ONNX files on the CPU, with inputs and outputs in buffers that are bound once."""
 
@@ -37,6 +49,11 @@ class OnnxRuntimeBackend:
             import onnxruntime
         except ImportError:
             raise MissingExtraError("onnxruntime", "the ONNX Runtime backend", "cpu") from None
+        if precision not in _RECIPES:
+            raise BackendError(
+                f"ONNX Runtime computes {precision} in FP32 on a CPU, slower than the FP32 graphs themselves; "
+                "take fp32 or int8"
+            )
         self._ort: Any = onnxruntime
         self._bundle = bundle
         self._precision = precision
@@ -141,7 +158,8 @@ class OnnxRuntimeBackend:
             raise InputError(f"the bundle's graphs take a batch of {self.batch}, not {len(pictures)}")
 
     def _session(self, role: GraphRole) -> Any:
-        path: Path = self._bundle.path(self._bundle.manifest.graph(role, self._precision))
+        file: GraphFile = self._bundle.manifest.graph(role, self._precision, _RECIPES[self._precision])
+        path: Path = self._bundle.path(file)
         options = self._ort.SessionOptions()
         options.log_severity_level = 3
         if self._threads is not None:

@@ -15,24 +15,31 @@ from .base import Backend
 
 
 class Choice(NamedTuple):
-    """Whether an engine can run a bundle here; `reason` says why not, or what was found."""
+    """Whether an engine can run a bundle here; `reason` says why not, or what was found; `precisions`: those in which
+    it can, what it takes by itself first."""
 
     name: str
     usable: bool
     reason: str
+    precisions: tuple[Precision, ...] = ()
 
 
 @dataclass(frozen=True)
 class BackendKind:
-    """How an engine is looked for and loaded; `probe` gives None where it can run the bundle, or why it cannot."""
+    """How an engine is looked for and loaded.
+
+    probe: None where it can run the bundle on this machine, or why it cannot. precisions: those in which it can run
+    the bundle, what it takes where none is named first. load: bundle, precision, threads.
+    """
 
     probe: Callable[[Bundle], str | None]
+    precisions: Callable[[Bundle], tuple[Precision, ...]]
     load: Callable[[Bundle, Precision, int | None], Backend]
 
 
 BACKENDS: Mapping[str, BackendKind] = MappingProxyType(
     {
-        "onnxruntime": BackendKind(onnxruntime.probe, onnxruntime.OnnxRuntimeBackend),
+        "onnxruntime": BackendKind(onnxruntime.probe, onnxruntime.precisions, onnxruntime.OnnxRuntimeBackend),
     }
 )
 """Engines by name, in the order in which `auto` tries them."""
@@ -43,16 +50,17 @@ def available(bundle: Bundle) -> list[Choice]:
     found = []
     for name, kind in BACKENDS.items():
         reason = kind.probe(bundle)
-        found.append(Choice(name, reason is None, reason or "usable"))
+        precisions = () if reason else kind.precisions(bundle)
+        found.append(Choice(name, reason is None, reason or "usable", precisions))
     return found
 
 
 def load_backend(
     bundle: Bundle, name: str = "auto", *, precision: Precision | None = None, threads: int | None = None
 ) -> Backend:
-    """Load the engine `name`, which never falls back to another; `auto` takes the first usable.
+    """Load the engine `name`, which never falls back to another; `auto` takes the first usable in that precision.
 
-    precision: None takes FP32. threads: CPU threads, None for as many as there are cores.
+    precision: None takes the engine's own first choice. threads: CPU threads, None for as many as there are cores.
 
     Raises BackendError, saying of every engine why it was passed over; MissingExtraError where the named engine's
     library is absent.
@@ -62,11 +70,21 @@ def load_backend(
     if name != "auto" and name not in BACKENDS:
         raise BackendError(f"there is no backend {name!r}; known are: auto, {', '.join(BACKENDS)}")
     if name == "auto":
-        choices = available(bundle)
-        usable = [c.name for c in choices if c.usable]
-        if not usable:
-            raise BackendError(
-                "no backend can run this bundle here: " + "; ".join(f"{c.name}: {c.reason}" for c in choices)
-            )
-        name = usable[0]
-    return BACKENDS[name].load(bundle, precision or Precision.FP32, threads)
+        name = _first_usable(bundle, precision)
+    if precision is None:
+        # Where it has none, loading says what is missing.
+        precision = next(iter(BACKENDS[name].precisions(bundle)), Precision.FP32)
+    return BACKENDS[name].load(bundle, precision, threads)
+
+
+def _first_usable(bundle: Bundle, precision: Precision | None) -> str:
+    reasons = []
+    for choice in available(bundle):
+        if not choice.usable:
+            reasons.append(f"{choice.name}: {choice.reason}")
+        elif precision is not None and precision not in choice.precisions:
+            has = ", ".join(map(str, choice.precisions)) or "none"
+            reasons.append(f"{choice.name}: it runs this bundle in {has}, not in {precision}")
+        else:
+            return choice.name
+    raise BackendError("no backend can run this bundle here: " + "; ".join(reasons))
