@@ -4,7 +4,8 @@
   symmetric), the weights as float -> Q -> DQ with zero-point 0, which every TensorRT parser takes.
 - `attention`: also on queries, keys, values, after the softmax and on the output of each attention.
 - `cpu`: the weights as INT8 constants -> DQ in 7 bits, the activations unsigned: AVX2's kernels without VNNI add two
-  products in 16 bits, and 2 x 255 x 63 still fits.
+  products in 16 bits, and 2 x 255 x 63 still fits. The biases are INT32 constants -> DQ: without that ONNX Runtime's
+  optimiser makes one float Gemm of product and bias, and nothing runs in INT8.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from ...runtime.manifest import Recipe
-from .linears import attentions, linears
+from .linears import Linear, attentions, linears
 from .values import Values
 
 CPU_WEIGHT_MAX, GPU_WEIGHT_MAX, ACTIVATION_MAX = 63, 127, 127
@@ -56,6 +57,8 @@ def quantise(
         if linear.name not in kept_float:
             placement.activation(linear.data, [linear.node])
             placement.weight(linear.weight, [linear.node])
+            if recipe is Recipe.CPU and linear.bias:
+                placement.bias(linear)
     if recipe is Recipe.ATTENTION:
         for a in attentions(model):
             if a.name not in kept_float:
@@ -100,6 +103,20 @@ class _Placement:
             self._done[name] = (self._stored if self._unsigned else self._simulated)(name, matrix)
         self._reroute(name, self._done[name], readers)
 
+    def bias(self, linear: Linear) -> None:
+        """Store the bias of a quantised Linear in INT32, in units of its data's scale times its weight's."""
+        span = self._ranges[linear.data]
+        values = numpy_helper.to_array(self._values.constants[linear.bias]).astype(np.float64)
+        matrix = numpy_helper.to_array(self._values.constants[linear.weight])
+        scale = (np.float32(self._scale(span.low, span.high)[0]) * _weight_scale(matrix, CPU_WEIGHT_MAX)).astype(
+            np.float32
+        )
+        name = f"{linear.name}.bias"
+        inputs = [self._constant(f"{name}/int32", np.rint(values / scale).astype(np.int32))]
+        inputs += [self._constant(f"{name}/scale", scale)]
+        self._removed.add(linear.bias)
+        self._reroute(linear.bias, self._dequantise(name, inputs, "", axis=0), [linear.add])
+
     def finish(self) -> ModelProto:
         nodes = [*self._after.get("", [])]
         for node in self.model.graph.node:
@@ -128,36 +145,33 @@ class _Placement:
         return self._chain(name, constants, producer.name if producer is not None else "", axis=None)
 
     def _simulated(self, name: str, matrix: np.ndarray) -> str:
-        scale = np.maximum(np.abs(matrix).max(0), _TINY).astype(np.float32) / np.float32(GPU_WEIGHT_MAX)
+        scale = _weight_scale(matrix, GPU_WEIGHT_MAX)
         zeros = np.zeros(len(scale), np.int8)
         constants = [self._constant(f"{name}/scale", scale), self._constant(f"{name}/zero", zeros)]
         return self._chain(name, constants, "", axis=1)
 
     def _stored(self, name: str, matrix: np.ndarray) -> str:
-        scale = np.maximum(np.abs(matrix).max(0), _TINY).astype(np.float32) / np.float32(CPU_WEIGHT_MAX)
+        scale = _weight_scale(matrix, CPU_WEIGHT_MAX)
         stored = np.clip(np.rint(matrix / scale), -CPU_WEIGHT_MAX, CPU_WEIGHT_MAX).astype(np.int8)
         inputs = [self._constant(f"{name}/int8", stored), self._constant(f"{name}/scale", scale)]
+        # ONNX Runtime finds its INT8 kernels by the zero-points too.
         inputs.append(self._constant(f"{name}/zero", np.zeros(len(scale), np.int8)))
         self._removed.add(name)
         return self._dequantise(name, inputs, "", axis=1)
 
     def _chain(self, name: str, constants: list[str], behind: str, axis: int | None) -> str:
         """Q and DQ of a value, behind the node that makes it."""
-        attributes = {} if axis is None else {"axis": axis}
-        node = helper.make_node(
-            "QuantizeLinear", [name, *constants], [f"{name}/quantised"], name=f"{name}/QuantizeLinear", **attributes
-        )
-        self._after.setdefault(behind, []).append(node)
-        return self._dequantise(name, [f"{name}/quantised", *constants], behind, axis)
+        node = helper.make_node("QuantizeLinear", [name, *constants], [f"{name}/q"], name=f"{name}/Q")
+        self._after.setdefault(behind, []).append(_along(node, axis))
+        return self._dequantise(name, [f"{name}/q", *constants], behind, axis)
 
     def _dequantise(self, name: str, inputs: list[str], behind: str, axis: int | None) -> str:
-        attributes = {} if axis is None else {"axis": axis}
-        result = f"{name}/dequantised"
-        node = helper.make_node("DequantizeLinear", inputs, [result], name=f"{name}/DequantizeLinear", **attributes)
-        self._after.setdefault(behind, []).append(node)
+        result = f"{name}/dq"
+        node = helper.make_node("DequantizeLinear", inputs, [result], name=f"{name}/DQ")
+        self._after.setdefault(behind, []).append(_along(node, axis))
         return result
 
-    def _constant(self, name: str, value: np.ndarray | np.generic) -> str:
+    def _constant(self, name: str, value: np.ndarray | np.number) -> str:
         self._added.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
@@ -167,3 +181,14 @@ class _Placement:
                 for place, name in enumerate(node.input):
                     if name == old:
                         node.input[place] = new
+
+
+def _along(node: NodeProto, axis: int | None) -> NodeProto:
+    if axis is not None:
+        node.attribute.append(helper.make_attribute("axis", axis))
+    return node
+
+
+def _weight_scale(matrix: np.ndarray, largest: int) -> np.ndarray:
+    """float32 [N]: by output channel of a weight [K, N], what one step of its INT8 is worth."""
+    return np.maximum(np.abs(matrix).max(0), _TINY).astype(np.float32) / np.float32(largest)
