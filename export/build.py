@@ -9,23 +9,27 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-import onnx
-from onnx import ModelProto
-
 from ..runtime.bundle import Bundle, file_sha256
-from ..runtime.errors import ExportError, InputError
-from ..runtime.manifest import SCHEMA, GraphFile, GraphRole, Manifest, Parity, Precision, ReferenceFile
+from ..runtime.errors import InputError
+from ..runtime.manifest import (
+    SCHEMA,
+    Manifest,
+    Parity,
+    Precision,
+    ReferenceFile,
+)
 from ..runtime.network import ColorOrder
 from ..runtime.selftest import write_reference
 from .answers import make_reference
-from .count import count_macs
 from .model import OSTrack
 from .parity import check_parity, measure_parity
+from .precision.add import PrecisionFiles, add_precisions
+from .precision.agree import Pair
+from .precision.plan import PrecisionPlan
 from .promises import OPSET
+from .store import store_pair
 from .trace import trace_search, trace_template
 from .write import publish, staging
-
-_PROTOBUF_LIMIT = 2**31 - 1
 
 
 def build_bundle(
@@ -37,16 +41,18 @@ def build_bundle(
     maps: bool = False,
     source: str = "",
     trained: bool = True,
+    plan: PrecisionPlan | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Bundle:
     """Export `network`, compare the files with it, and publish them as the bundle `out`.
 
     color: the order of the crops that the graphs will take; batch: samples per call, None for any number; maps: give
     the score, size and offset maps out too; source: where the weights came from, for the manifest; trained: False for
-    made-up weights; progress: told of each step as it begins.
+    made-up weights; plan: the precisions beside FP32, which is always built; progress: told of each step as it begins.
 
-    Raises ExportError where the network does not export, VerificationError where the files differ from it, BundleError
-    where `out` cannot be written; a bundle that was there before then stays as it was.
+    Raises ExportError where the network does not export, VerificationError where the files differ from it, FootageError
+    where there is too little to calibrate on, BundleError where `out` cannot be written; a bundle that was there before
+    then stays as it was.
     """
     out = Path(out)
     try:
@@ -58,16 +64,17 @@ def build_bundle(
     network = network.eval()
     with staging(out) as folder:
         progress("tracing the template graph")
-        template = _store(trace_template(network, color, batch), folder, GraphRole.TEMPLATE)
+        template = trace_template(network, color, batch)
         progress("tracing the search graph")
-        search = _store(trace_search(network, color, batch, maps), folder, GraphRole.SEARCH)
+        full = Pair(template, trace_search(network, color, batch, maps))
+        graphs = store_pair(full, folder, Precision.FP32)
         progress("running the PyTorch network on reference crops")
         answers = make_reference(network, color)
         path = folder / "reference.npz"
         write_reference(path, answers)
         reference = ReferenceFile(f"{folder.name}/{path.name}", file_sha256(path), path.stat().st_size)
 
-        def manifest(*parity: Parity) -> Manifest:
+        def manifest(*parity: Parity, added: PrecisionFiles | None = None) -> Manifest:
             return Manifest(
                 schema=SCHEMA,
                 network=network.geometry,
@@ -81,32 +88,21 @@ def build_bundle(
                 trained=trained,
                 created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 versions=_versions(),
-                graphs=(template, search),
+                graphs=(*graphs, *(added.graphs if added else ())),
                 reference=reference,
                 parity=parity,
+                calibration=added.calibration if added else None,
+                agreement=added.agreement if added else (),
             )
 
         progress("comparing the exported graphs with PyTorch")
         parity = measure_parity(Bundle(out, manifest()), answers)
         check_parity(parity)
-        publish(out, folder, manifest(parity))
+        added = None
+        if plan is not None and plan.others:
+            added = add_precisions(Bundle(out, manifest(parity)), full, answers, plan, folder, progress)
+        publish(out, folder, manifest(parity, added=added))
     return Bundle.open(out)
-
-
-def _store(model: ModelProto, folder: Path, role: GraphRole) -> GraphFile:
-    if model.ByteSize() > _PROTOBUF_LIMIT:
-        raise ExportError(f"the {role} graph is larger than the 2 GiB that an ONNX file can hold")
-    path = folder / f"{role}.{Precision.FP32}.onnx"
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
-    return GraphFile(
-        role=role,
-        precision=Precision.FP32,
-        path=f"{folder.name}/{path.name}",
-        sha256=file_sha256(path),
-        bytes=path.stat().st_size,
-        macs=sum(node.macs for node in count_macs(model)),
-    )
 
 
 def weights_sha256(network: OSTrack) -> str:

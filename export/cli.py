@@ -11,12 +11,16 @@ import typer
 from rich.console import Console
 
 from .._command import bundle_or_default, checkpoint_or_default, console, parse_blocks, parse_keep_ratio, run_app
+from ..calib.clipping import RangeMethod
+from ..calib.specs import SPECS
 from ..runtime.bundle import Bundle
 from ..runtime.errors import InputError, MissingExtraError
 from ..runtime.extras import installed
-from ..runtime.manifest import to_json
+from ..runtime.manifest import Precision, to_json
 from ..runtime.network import ColorOrder, TemplateTokens
-from .show import print_agreement, print_bundle, print_parity
+from .options import parse_precisions, parse_recipes
+from .precision.plan import INT8_RECIPES, Calibrating, PrecisionPlan
+from .show import print_agreement, print_bundle, print_parity, steps
 from .variants import Elimination, published_geometry
 from .write import check_target
 
@@ -66,8 +70,32 @@ def build(
     batch: Annotated[str, typer.Option(help="Targets per call: a number, or 'any'.")] = "1",
     color: Annotated[ColorOrder, typer.Option(help="Colour order of the crops that the graphs take.")] = ColorOrder.BGR,
     maps: Annotated[bool, typer.Option("--maps", help="Give out the score, size and offset maps too.")] = False,
+    precision: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_precisions,
+            metavar="P,...",
+            help="fp32, fp16, int8; fp32 is built in any case.",
+            show_default=False,
+        ),
+    ] = None,
+    calibration: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOOTAGE", help=f"For int8: {SPECS}, or a file of crops; may be repeated."),
+    ] = None,
+    recipe: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_recipes, metavar="R,...", help="INT8 graphs to build: linears, attention, cpu. [linears,cpu]"
+        ),
+    ] = None,
+    ranges: Annotated[RangeMethod, typer.Option(help="How an activation's range is taken.")] = RangeMethod.MINMAX,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(metavar="D", help="Keep the fewest Linears in float that lose at most D of FP32's overlap: 0.01."),
+    ] = None,
 ) -> None:
-    """Export a checkpoint as a bundle, and compare it with PyTorch."""
+    """Export a checkpoint as a bundle, and compare it with PyTorch, and each further precision with FP32."""
     if checkpoint is not None and untrained:
         raise InputError("give either --checkpoint FILE, or --untrained for made-up weights")
     if checkpoint is None and not untrained and variant is not None:
@@ -75,6 +103,8 @@ def build(
             f"--variant {variant} needs --checkpoint FILE, or --untrained: the default model has crops of its own size"
         )
     samples = _parse_batch(batch)
+    calibrating = Calibrating(tuple(calibration or ()), recipe or INT8_RECIPES, ranges, max_drop=max_drop)
+    plan = PrecisionPlan(precision or frozenset({Precision.FP32}), calibrating)
     check_target(out)
     elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
     notes = Console(stderr=True)
@@ -99,12 +129,18 @@ def build(
                 f"{checkpoint.name} sha256:{found.sha256}",
             )
 
-        def progress(step: str) -> None:
-            status.update(step)
-            notes.print(f"  {step}", style="dim")
+        progress = steps(notes, status)
 
         bundle = build_bundle(
-            network, out, color=color, batch=samples, maps=maps, source=source, trained=not untrained, progress=progress
+            network,
+            out,
+            color=color,
+            batch=samples,
+            maps=maps,
+            source=source,
+            trained=not untrained,
+            plan=plan,
+            progress=progress,
         )
     print_bundle(console(), bundle)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from ..runtime.bundle import Bundle
-from ..runtime.manifest import Parity
+from ..runtime.manifest import EngineFile, GraphFile, HeldBackAgreement, Parity, Recipe
 from ..runtime.network import NetworkGeometry
 from ..runtime.selftest import Agreement
 
@@ -29,12 +32,49 @@ def print_bundle(console: Console, bundle: Bundle) -> None:
     console.print(facts)
     files = Table("graph", "precision", "file", "MiB", "MACs, G", box=None, padding=(0, 2))
     for file in manifest.graphs:
-        files.add_row(
-            str(file.role), str(file.precision), file.path, f"{file.bytes / 2**20:.1f}", f"{file.macs / 1e9:.3f}"
-        )
+        files.add_row(str(file.role), named(file), file.path, f"{file.bytes / 2**20:.1f}", f"{file.macs / 1e9:.3f}")
     console.print(files)
+    for file in manifest.graphs:
+        if file.kept_float:
+            console.print(
+                f"{named(file)}: {len(file.kept_float)} Linears kept in float: {', '.join(file.kept_float)}",
+                soft_wrap=True,
+            )
     for parity in manifest.parity:
         print_parity(console, parity)
+    if manifest.calibration:
+        c = manifest.calibration
+        console.print(
+            f"calibrated on {c.crops} crops ({c.method}) of {', '.join(c.sources)}; sha256 {c.sha256[:12]}",
+            soft_wrap=True,
+        )
+    for agreement in manifest.agreement:
+        crops = "crops held back" if manifest.calibration else "rendered crops"
+        console.print(
+            f"{named(agreement)} against fp32 on {agreement.frames} {crops}: mean IoU {agreement.mean_iou:.4f}, same "
+            f"cell {agreement.same_cell:.1%}  ({agreement.engine})",
+            soft_wrap=True,
+        )
+
+
+def named(item: GraphFile | HeldBackAgreement | EngineFile) -> str:
+    """A precision with its recipe."""
+    return str(item.precision) if item.recipe is Recipe.PLAIN else f"{item.precision} ({item.recipe})"
+
+
+def steps(notes: Console, status: Status) -> Callable[[str], None]:
+    """What tells of a build's steps: each on a line of its own, and a counting one, as "collecting: 3 of 9", once."""
+    last = ""
+
+    def say(step: str) -> None:
+        nonlocal last
+        status.update(step)
+        begin = step.partition(":")[0]
+        if begin != last:
+            notes.print(f"  {begin}", style="dim")
+            last = begin
+
+    return say
 
 
 def print_parity(console: Console, parity: Parity) -> None:

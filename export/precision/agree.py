@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-import onnxruntime
 from onnx import ModelProto
 
+from ...calib.replay import Crops, Replay, score_grid, session
 from ...runtime.errors import VerificationError
 from ...runtime.geometry import hann_window
 from ..passes import expose_maps
@@ -20,22 +20,6 @@ class Pair(NamedTuple):
 
     template: ModelProto
     search: ModelProto
-
-
-class Crops(Protocol):
-    """Search regions and the template that each belongs to (see `calib.crops`)."""
-
-    @property
-    def template(self) -> np.ndarray: ...
-
-    @property
-    def template_box(self) -> np.ndarray: ...
-
-    @property
-    def search(self) -> np.ndarray: ...
-
-    @property
-    def target(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -65,33 +49,25 @@ class Runner:
 
     def __init__(self, crops: Crops, rows: Sequence[int], batch: int | None) -> None:
         """rows: the crops to run; batch: the graphs' own, None for any."""
-        self._crops = crops
-        self._rows = list(rows)
-        self._batch = batch or 1
+        self._replay = Replay(crops, rows, batch)
+        self._count = len(rows)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._count
 
     def answers(self, pair: Pair, progress: Progress = lambda done, count: None) -> Answers:
         """Raises VerificationError where a result is not finite."""
         template, search = session(pair.template), session(expose_maps(_copy(pair.search)))
-        features = self._features(template)
-        shape = search.get_inputs()
-        grid = next(i.shape[0] for i in shape if i.name == "window")
-        window = hann_window(grid)
+        features, grid = self._replay.features(template), score_grid(search)
+        window = hann_window(grid).reshape(1, -1)
         boxes, scores, cells = [], [], []
-        for first in range(0, len(self._rows), self._batch):
-            rows = self._filled(self._rows[first : first + self._batch])
-            cached = [features[int(self._crops.target[row])] for row in rows]
-            feeds = {name: np.concatenate([c[name] for c in cached]) for name in cached[0]}
-            found = search.run(
-                ["box", "score", "score_map"], {**feeds, "search": self._crops.search[rows], "window": window}
-            )
-            count = min(self._batch, len(self._rows) - first)
-            boxes.append(found[0][:count])
-            scores.append(found[1][:count])
-            cells.append((found[2][:count].reshape(count, -1) * window.reshape(1, -1)).argmax(1))
-            progress(first + count, len(self._rows))
+        for group in self._replay.groups:
+            feeds = self._replay.search_feeds(group, features, grid)
+            box, score, score_map = (a[: len(group)] for a in search.run(["box", "score", "score_map"], feeds))
+            boxes.append(box)
+            scores.append(score)
+            cells.append((score_map.reshape(len(group), -1) * window).argmax(1))
+            progress(sum(map(len, boxes)), self._count)
         answers = Answers(np.concatenate(boxes), np.concatenate(scores), np.concatenate(cells))
         finite = np.isfinite(answers.box).all(1) & np.isfinite(answers.score)
         if not finite.all():
@@ -100,31 +76,6 @@ class Runner:
                 "in this precision"
             )
         return answers
-
-    def _features(self, template: Any) -> dict[int, dict[str, np.ndarray]]:
-        outputs = [o.name for o in template.get_outputs()]
-        takes_box = any(i.name == "template_box" for i in template.get_inputs())
-        found = {}
-        for target in sorted({int(self._crops.target[row]) for row in self._rows}):
-            rows = self._filled([target])
-            feeds = {"template": self._crops.template[rows]}
-            if takes_box:
-                feeds["template_box"] = self._crops.template_box[rows]
-            found[target] = {n: a[:1] for n, a in zip(outputs, template.run(outputs, feeds), strict=True)}
-        return found
-
-    def _filled(self, rows: list[int]) -> list[int]:
-        """A whole batch, the first row repeated."""
-        return rows + [rows[0]] * (self._batch - len(rows))
-
-
-def session(model: ModelProto) -> Any:
-    """The model in ONNX Runtime on the CPU; Q/DQ as it stands, in float, unless its weights are stored in INT8."""
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3
-    if not any(w.name.endswith("/int8") for w in model.graph.initializer):
-        settings.add_session_config_entry("session.disable_quant_qdq", "1")
-    return onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
 
 
 def _copy(model: ModelProto) -> ModelProto:

@@ -1,0 +1,5 @@
+"""How calibration footage is named on a command line."""
+
+from __future__ import annotations
+
+SPECS = "VIDEO or FOLDER with its truth beside it, VIDEO@X,Y,W,H or FOLDER@X,Y,W,H, or a data set such as got10k:PATH"
