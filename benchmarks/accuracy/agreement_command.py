@@ -9,10 +9,11 @@ import typer
 
 from ..._command import bundle_or_default, console, parse_box
 from ...runtime.bundle import Bundle
-from ...runtime.errors import BackendError, BenchmarkError, InputError
+from ...runtime.errors import BenchmarkError, InputError
 from ...runtime.files import check_place
 from ...runtime.geometry import Box, check_box
-from ...runtime.manifest import GraphRole, Precision
+from ...runtime.manifest import Precision
+from ..engines import EMULATED, choose_engines, load_engine
 from ..output import write_json
 from .entrants import check_batch, reference_backend
 from .options import Checkpoint, Json, Threads
@@ -20,7 +21,6 @@ from .progress import frame_progress
 
 if TYPE_CHECKING:
     from ...datasets.footage import Footage
-    from ...runtime.backends import Backend
     from ..agreement import Side
 
 
@@ -59,7 +59,7 @@ def agreement(
 
     if pictures:
         check_place(pictures / "picture.jpg" if pictures.is_dir() else pictures)
-    side, other = choose_sides(opened, (backend, precision), (against_backend or backend, against), checkpoint, threads)
+    side, other = choose_sides(opened, (backend, precision), (_other_engine(against_backend, backend), against), checkpoint, threads)
     with open_footage(video) as footage:
         start = first_box(footage, init)
         counts = [count for count in (footage.frame_count, frames) if count]
@@ -97,7 +97,6 @@ def choose_sides(
 
 
 def _side(bundle: Bundle, backend: str, precision: str, checkpoint: Path | None, threads: int | None) -> Side:
-    from ...runtime.backends import load_backend
     from ..agreement import Side
 
     if precision == PYTORCH:
@@ -107,33 +106,14 @@ def _side(bundle: Bundle, backend: str, precision: str, checkpoint: Path | None,
     except ValueError:
         known = ", ".join(map(str, Precision))
         raise InputError(f"{precision!r} is nothing to compare with; give one of {known}, or {PYTORCH}") from None
-    for role in GraphRole:
-        # Now, as the other engine runs through the whole footage first.
-        bundle.manifest.graph(role, kind)
-
-    name = _usable(bundle, backend)
-
-    def load() -> Backend:
-        return load_backend(bundle, name, precision=kind, threads=threads)
-
-    return Side(f"{name} {kind}", load)
+    # Now, as the other engine runs through the whole footage first.
+    name = choose_engines(bundle, [] if backend == "auto" else [backend], [kind])[0][0]
+    return Side(f"{name} {kind}", lambda: load_engine(bundle, name, kind, threads))
 
 
-def _usable(bundle: Bundle, name: str) -> str:
-    """The backend itself where the name is "auto". Raises BackendError where it is unknown or cannot run here."""
-    from ...runtime.backends.select import available
-
-    choices = available(bundle)
-    for choice in choices:
-        if choice.usable and name in ("auto", choice.name):
-            return choice.name
-    reasons = "; ".join(f"{c.name}: {c.reason}" for c in choices if not c.usable and name in ("auto", c.name))
-    known = ", ".join(c.name for c in choices)
-    raise BackendError(
-        f"{name} cannot run {bundle.folder} here: {reasons}"
-        if reasons
-        else f"there is no backend {name!r}; known are: auto, {known}"
-    )
+def _other_engine(named: str | None, tested: str) -> str:
+    """What runs the other side: the same engine, except that an emulation is compared with the real thing."""
+    return named or ("auto" if tested == EMULATED else tested)
 
 
 def first_box(footage: Footage, init: Box | None) -> Box:

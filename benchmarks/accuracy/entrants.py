@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ...runtime.bundle import Bundle, file_sha256
-from ...runtime.errors import BackendError, BenchmarkError, MissingExtraError, VerificationError
+from ...runtime.errors import BenchmarkError, MissingExtraError, VerificationError
 from ...runtime.extras import installed
 from ...runtime.geometry import Box
-from ...runtime.manifest import GraphRole, Precision
+from ...runtime.manifest import Precision
+from ..engines import choose_engines, load_engine
 from ..weights import checkpoint_of
 from .record import EntrantKind, EntrantRecord
 
@@ -77,8 +78,8 @@ class BundleFactory:
     def __call__(self, threads: int) -> Follower:
         from ...runtime.tracker import Tracker
 
-        bundle = Bundle.open(self.folder)
-        return TrackerFollower(Tracker.load(bundle, self.backend, "bgr", self.precision, threads))
+        backend = load_engine(Bundle.open(self.folder), self.backend, self.precision, threads)
+        return TrackerFollower(Tracker(backend, "bgr"))
 
 
 @dataclass(frozen=True)
@@ -110,39 +111,24 @@ class PeerFactory:
 def bundle_entrants(
     bundle: Bundle, backends: Sequence[str], precisions: Sequence[Precision], name: str | None = None
 ) -> list[Entrant]:
-    """One entrant per backend and precision. backends: none for every one that can run here; precisions: none for all
-    that the bundle has; name: what they are called by, the folder's name by default.
+    """One entrant per backend and precision, as `choose_engines` reads both; name: what they are called by, the
+    folder's name by default.
 
     Raises BackendError for a backend that is asked for and cannot run, BundleError for a precision that is not there.
     """
-    from ...runtime.backends.select import available
-
     check_batch(bundle)
-    choices = {choice.name: choice for choice in available(bundle)}
-    for wanted in backends:
-        if wanted not in choices:
-            raise BackendError(f"there is no backend {wanted!r}; known are: {', '.join(choices)}")
-        if not choices[wanted].usable:
-            raise BackendError(f"the backend {wanted} cannot run {bundle.folder} here: {choices[wanted].reason}")
-    chosen = list(dict.fromkeys(backends)) or [c.name for c in choices.values() if c.usable]
-    if not chosen:
-        reasons = "; ".join(f"{c.name}: {c.reason}" for c in choices.values())
-        raise BackendError(f"no backend can run {bundle.folder} here: {reasons}")
-    have = {(g.role, g.precision) for g in bundle.manifest.graphs}
-    kept = list(dict.fromkeys(precisions)) or [p for p in Precision if all((role, p) in have for role in GraphRole)]
     found = []
-    for precision in kept:
-        hashes = {f"{role} graph": bundle.manifest.graph(role, precision).sha256 for role in GraphRole}
-        for backend in chosen:
-            record = EntrantRecord(
-                name=f"{label(bundle, name)}-{backend}-{precision}",
-                kind=EntrantKind.BUNDLE,
-                backend=backend,
-                precision=str(precision),
-                trained=bundle.manifest.trained,
-                identity={"weights": bundle.manifest.weights_sha256, **hashes},
-            )
-            found.append(Entrant(record, BundleFactory(str(bundle.folder.absolute()), backend, precision)))
+    for backend, precision in choose_engines(bundle, backends, precisions):
+        hashes = {f"{g.role} graph {g.recipe}": g.sha256 for g in bundle.manifest.graphs if g.precision is precision}
+        record = EntrantRecord(
+            name=f"{label(bundle, name)}-{backend}-{precision}",
+            kind=EntrantKind.BUNDLE,
+            backend=backend,
+            precision=str(precision),
+            trained=bundle.manifest.trained,
+            identity={"weights": bundle.manifest.weights_sha256, **hashes},
+        )
+        found.append(Entrant(record, BundleFactory(str(bundle.folder.absolute()), backend, precision)))
     return found
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from ...runtime.bundle import Bundle
 from ...runtime.errors import BackendError, BenchmarkError
-from ...runtime.manifest import GraphRole, Precision
 from .protocol import Engine, Row
 
 PYTORCH_ROWS = (Row(Engine.REFERENCE), Row(Engine.SAVINGS), Row(Engine.COMPILED))
@@ -42,7 +41,7 @@ def choose_rows(bundle: Bundle, names: Sequence[str]) -> tuple[list[Row], list[M
         if not choices[name].usable:
             raise BackendError(f"the backend {name} cannot run {bundle.folder} here: {choices[name].reason}")
     chosen = [choices[name] for name in dict.fromkeys(names or choices)]
-    rows = [Row(Engine.BUNDLE, c.name, p) for c in chosen if c.usable for p in _precisions(bundle)]
+    rows = [Row(Engine.BUNDLE, c.name, p) for c in chosen if c.usable for p in c.precisions]
     return [*PYTORCH_ROWS, *rows], [MissingRow(c.name, c.reason) for c in chosen if not c.usable]
 
 
@@ -50,9 +49,3 @@ def rows_beside(bundle: Bundle, names: Sequence[str]) -> list[Row]:
     """The rows of a bundle measured beside another: its graphs' engines, without PyTorch. Raises as choose_rows."""
     rows, _ = choose_rows(bundle, names)
     return [replace(row, beside=str(bundle.folder)) for row in rows if row.engine is Engine.BUNDLE]
-
-
-def _precisions(bundle: Bundle) -> list[Precision]:
-    """Those in which the bundle has both graphs."""
-    have = {(file.role, file.precision) for file in bundle.manifest.graphs}
-    return [p for p in Precision if all((role, p) in have for role in GraphRole)]

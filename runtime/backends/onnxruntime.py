@@ -49,14 +49,10 @@ class OnnxRuntimeBackend:
             import onnxruntime
         except ImportError:
             raise MissingExtraError("onnxruntime", "the ONNX Runtime backend", "cpu") from None
-        if precision not in _RECIPES:
-            raise BackendError(
-                f"ONNX Runtime computes {precision} in FP32 on a CPU, slower than the FP32 graphs themselves; "
-                "take fp32 or int8"
-            )
         self._ort: Any = onnxruntime
         self._bundle = bundle
         self._precision = precision
+        self._recipe = self._choose_recipe(precision)
         self._threads = threads
         self._timings: dict[str, float] = {}
         self._template = self._session(GraphRole.TEMPLATE)
@@ -66,6 +62,19 @@ class OnnxRuntimeBackend:
         self._outputs = ["box", "score", *(f"kept_{i}" for i in range(len(self.network.kept_counts)))]
         self._check_graphs()
         self._binding: _SearchBinding | None = None
+
+    def _choose_recipe(self, precision: Precision) -> Recipe:
+        """Which graphs of a precision are run. Raises BackendError for one that this engine does not run."""
+        if precision not in _RECIPES:
+            raise BackendError(
+                f"ONNX Runtime computes {precision} in FP32 on a CPU, slower than the FP32 graphs themselves; "
+                "take fp32 or int8"
+            )
+        return _RECIPES[precision]
+
+    def _source(self, path: Path, options: Any) -> str | bytes:
+        """What a session is made from: the file as it is."""
+        return str(path)
 
     def _check_graphs(self) -> None:
         """Hold the graphs' tensors against the manifest. Raises BackendError naming the first that does not fit."""
@@ -158,7 +167,7 @@ class OnnxRuntimeBackend:
             raise InputError(f"the bundle's graphs take a batch of {self.batch}, not {len(pictures)}")
 
     def _session(self, role: GraphRole) -> Any:
-        file: GraphFile = self._bundle.manifest.graph(role, self._precision, _RECIPES[self._precision])
+        file: GraphFile = self._bundle.manifest.graph(role, self._precision, self._recipe)
         path: Path = self._bundle.path(file)
         options = self._ort.SessionOptions()
         options.log_severity_level = 3
@@ -168,7 +177,7 @@ class OnnxRuntimeBackend:
             # It runs once per target; its idle threads must not take the search session's cores.
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            return self._ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            return self._ort.InferenceSession(self._source(path, options), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its own errors share no base class
             raise BackendError(f"ONNX Runtime {self._ort.__version__} does not load {path}: {error}") from error
 
