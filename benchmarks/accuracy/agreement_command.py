@@ -59,7 +59,9 @@ def agreement(
 
     if pictures:
         check_place(pictures / "picture.jpg" if pictures.is_dir() else pictures)
-    side, other = choose_sides(opened, (backend, precision), (_other_engine(against_backend, backend), against), checkpoint, threads)
+    side, other = choose_sides(
+        opened, (backend, precision), (_other_engine(against_backend, backend), against), checkpoint, threads
+    )
     with open_footage(video) as footage:
         start = first_box(footage, init)
         counts = [count for count in (footage.frame_count, frames) if count]
