@@ -38,7 +38,8 @@ def staging(out: Path) -> Iterator[Path]:
             try:
                 yield folder
             except BaseException:  # an interruption too leaves nothing behind; raised again
-                shutil.rmtree(folder, ignore_errors=True)
+                if folder.name not in _folders(_files_of(out)):
+                    shutil.rmtree(folder, ignore_errors=True)
                 raise
     except BaseException as error:
         if made:
@@ -57,7 +58,28 @@ def publish(out: Path, folder: Path, manifest: Manifest) -> None:
 
     The manifest's paths must be relative to `out`. Raises OutputError, OSError; the old bundle then stays.
     """
+    before = _folders(_files_of(out))
+    _replace_manifest(out, folder, manifest)
+    for name in before - {folder.name}:
+        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def amend(out: Path, folder: Path, manifest: Manifest) -> None:
+    """Add `folder`, made by `staging` inside `out`, to the bundle there: by one rename, last; then those files go that
+    the new manifest no longer names. Raises OutputError, OSError; the bundle then stays as it was.
+    """
     before = _files_of(out)
+    _replace_manifest(out, folder, manifest)
+    after = _files_of(out)
+    for name in before - after:
+        with contextlib.suppress(OSError):
+            (out / name).unlink()
+    for name in _folders(before) - _folders(after):
+        with contextlib.suppress(OSError):
+            (out / name).rmdir()
+
+
+def _replace_manifest(out: Path, folder: Path, manifest: Manifest) -> None:
     folder.chmod(0o755)
     (folder / UNFINISHED).unlink()
     with whole_or_nothing(out / MANIFEST_NAME) as partial, partial.open("w", encoding="utf-8") as file:
@@ -65,8 +87,6 @@ def publish(out: Path, folder: Path, manifest: Manifest) -> None:
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
-    for name in before - {folder.name}:
-        shutil.rmtree(out / name, ignore_errors=True)
 
 
 def check_target(out: Path) -> None:
@@ -127,10 +147,21 @@ def _manifest_data(out: Path) -> dict | None:
 
 
 def _files_of(out: Path) -> set[str]:
-    """Names of the subfolders that the present manifest's files lie in, as far as a build could have made them."""
-    found = set()
-    for file in (_manifest_data(out) or {}).get("graphs", []):
-        path = file.get("path") if isinstance(file, dict) else None
-        if isinstance(path, str) and path.startswith(PREFIX) and path.count("/") == 1 and ".." not in path:
-            found.add(path.split("/")[0])
-    return found
+    """The present manifest's files that a build could have made, each inside a subfolder of its own kind."""
+    data = _manifest_data(out) or {}
+    entries = [*_list(data, "graphs"), *_list(data, "engines"), data.get("reference")]
+    named = [entry.get(key) for entry in entries if isinstance(entry, dict) for key in ("path", "layers")]
+    return {
+        path
+        for path in named
+        if isinstance(path, str) and path.startswith(PREFIX) and path.count("/") == 1 and ".." not in path
+    }
+
+
+def _list(data: dict, key: str) -> list:
+    found = data.get(key)
+    return found if isinstance(found, list) else []
+
+
+def _folders(files: set[str]) -> set[str]:
+    return {path.split("/")[0] for path in files}
