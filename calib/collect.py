@@ -156,12 +156,10 @@ class _Collector:
             # One run from the only box there is; its frames are those of the part, reached by tracking all before.
             return [(0, sequence.first_box, range(1, frames.stop))]
         usable = [n for n in frames if _is_box(truth[n])]
-        count = max(1, math.ceil(quota / SEGMENT))
-        starts = usable[:: max(1, len(usable) // count)]
         stride = max(1, min(3, len(usable) // max(1, quota)))
         return [
             (n, Box(*map(float, truth[n])), range(n + 1, min(frames.stop, n + 1 + SEGMENT * stride), stride))
-            for n in starts
+            for n in _spread(usable, max(1, math.ceil(quota / SEGMENT)))
         ]
 
     def _begin(self, frame: np.ndarray, box: Box) -> None:
@@ -217,6 +215,16 @@ class _Collector:
         width, height = box.width * factor, box.height * factor
         moved = Box(centre[0] - width / 2, centre[1] - height / 2, width, height)
         return check_box(clip_box(moved, frame.shape[0], frame.shape[1]))
+
+
+def _spread(frames: list[int], count: int) -> list[int]:
+    """The frames in an order of which any beginning is spread evenly: `count` of them, then those halfway between, and
+    so on. A tracker that loses its target at once needs many starts, one that does not only the first few."""
+    step, order = max(1, len(frames) // count), []
+    while step:
+        order += frames[::step]
+        step //= 2
+    return list(dict.fromkeys(order))
 
 
 def _is_box(row: np.ndarray) -> bool:

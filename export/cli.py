@@ -19,6 +19,7 @@ from ..runtime.extras import installed
 from ..runtime.manifest import Precision, to_json
 from ..runtime.network import ColorOrder, TemplateTokens
 from .options import parse_precisions, parse_recipes
+from .precision.commands import sensitivity
 from .precision.plan import INT8_RECIPES, Calibrating, PrecisionPlan
 from .show import print_agreement, print_bundle, print_parity, steps
 from .variants import Elimination, published_geometry
@@ -89,7 +90,7 @@ def build(
             parser=parse_recipes, metavar="R,...", help="INT8 graphs to build: linears, attention, cpu. [linears,cpu]"
         ),
     ] = None,
-    ranges: Annotated[RangeMethod, typer.Option(help="How an activation's range is taken.")] = RangeMethod.MINMAX,
+    ranges: Annotated[RangeMethod, typer.Option(help="How an activation's range is taken.")] = RangeMethod.MSE,
     max_drop: Annotated[
         float | None,
         typer.Option(metavar="D", help="Keep the fewest Linears in float that lose at most D of FP32's overlap: 0.01."),
@@ -194,6 +195,9 @@ def inspect(
         print(json.dumps(to_json(opened.manifest), indent=1))
     else:
         print_bundle(console(), opened)
+
+
+app.command()(sensitivity)
 
 
 def _parse_batch(text: str) -> int | None:

@@ -107,7 +107,8 @@ class _Conversion:
         wanted = TensorProto.FLOAT if node.name in self._full else TensorProto.FLOAT16
         for place, name in enumerate(node.input):
             if name and self._values.is_float(name) and node.op_type != "Cast":
-                node.input[place] = self._as(name, wanted)
+                is_scale = place == 1 and node.op_type in ("QuantizeLinear", "DequantizeLinear")
+                node.input[place] = self._as(name, wanted, is_scale)
         for attribute in node.attribute:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
                 attribute.i = wanted
@@ -119,12 +120,12 @@ class _Conversion:
                 self._types[name] = wanted
         self._nodes.append(node)
 
-    def _as(self, name: str, wanted: int) -> str:
+    def _as(self, name: str, wanted: int, is_scale: bool) -> str:
         """The name under which the value is there in the wanted type."""
         if self._types[name] == wanted:
             return name
         if name in self._values.constants:
-            return self._half_constant(name)
+            return self._half_constant(name, is_scale)
         key = (name, wanted)
         if key not in self._casts:
             self._casts[key] = self._cast(name, f"{name}/{'half' if wanted == TensorProto.FLOAT16 else 'full'}", wanted)
@@ -139,9 +140,9 @@ class _Conversion:
         self._types[result] = wanted
         return result
 
-    def _half_constant(self, name: str) -> str:
+    def _half_constant(self, name: str, is_scale: bool) -> str:
         if name not in self._halves:
-            half = half_constant(self._values.constants[name], name)
+            half = half_constant(self._values.constants[name], name, is_scale)
             both = any(node.name in self._full for node in self._values.consumers[name])
             half.name = f"{name}/half" if both else name
             if not both:
@@ -178,15 +179,18 @@ class _Conversion:
         self._types[name] = TensorProto.FLOAT
 
 
-def half_constant(constant: TensorProto, name: str) -> TensorProto:
-    """The constant in half. Raises ExportError where that loses more than rounding its largest value does."""
+def half_constant(constant: TensorProto, name: str, is_scale: bool = False) -> TensorProto:
+    """The constant in half. Raises ExportError where that loses more than rounding its largest value does.
+
+    is_scale: of Q/DQ, which quantises and gives back by the same rounded number: it only must not become zero.
+    """
     values = numpy_helper.to_array(constant)
     largest = float(np.abs(values).max(initial=0.0))
     if not largest <= HALF_MAX:
         raise ExportError(f"{name} holds {largest:.4g}, more than FP16 can ({HALF_MAX:g}); build this network in fp32")
     half = values.astype(np.float16)
     lost = float(np.abs(half.astype(np.float64) - values).max(initial=0.0))
-    if lost > _UNIT * largest:
+    if bool((half[values != 0] == 0).any()) if is_scale else lost > _UNIT * largest:
         raise ExportError(
             f"{name} holds values down to {float(np.abs(values[values != 0]).min()):.3g}, which FP16 would lose; "
             "build this network in fp32"

@@ -24,7 +24,7 @@ class Calibrating:
 
     sources: tuple[str, ...] = ()
     recipes: tuple[Recipe, ...] = INT8_RECIPES
-    method: RangeMethod = RangeMethod.MINMAX
+    method: RangeMethod = RangeMethod.MSE
     limit: int = LIMIT
     max_drop: float | None = None
 
