@@ -19,9 +19,7 @@ from ..runtime.network import ColorOrder
 from ..runtime.opencv import cv2
 from ..runtime.tracker import Tracker
 from .crops import CalibrationCrops
-
-LIMIT = 256
-"""Search regions to collect, if nothing else is said."""
+from .specs import LIMIT
 
 LEAST_SEEN, LEAST_HELD_BACK = 16, 4
 """Fewer say nothing about a range, or about what calibration did."""

@@ -3,3 +3,6 @@
 from __future__ import annotations
 
 SPECS = "VIDEO or FOLDER with its truth beside it, VIDEO@X,Y,W,H or FOLDER@X,Y,W,H, or a data set such as got10k:PATH"
+
+LIMIT = 256
+"""Search regions to collect, if nothing else is said."""

@@ -18,6 +18,7 @@ from ..runtime.errors import InputError, MissingExtraError
 from ..runtime.extras import installed
 from ..runtime.manifest import Precision, to_json
 from ..runtime.network import ColorOrder, TemplateTokens
+from .engines.commands import engines, show_engines
 from .options import parse_precisions, parse_recipes
 from .precision.commands import sensitivity
 from .precision.plan import INT8_RECIPES, Calibrating, PrecisionPlan
@@ -187,17 +188,28 @@ def verify(
 @app.command()
 def inspect(
     bundle: BundleArgument = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest, or the engines, as JSON.")] = False,
+    of_engines: Annotated[
+        bool, typer.Option("--engines", help="Show the engines, and what the builder made of each block.")
+    ] = False,
+    require_fused: Annotated[
+        bool, typer.Option("--require-fused", help="With --engines: fail where FP16 or INT8 blocks are not fused.")
+    ] = False,
 ) -> None:
     """Show what a bundle holds, after checking its files."""
+    if require_fused and not of_engines:
+        raise InputError("--require-fused is about engines; give --engines too")
     opened = Bundle.open(bundle_or_default(bundle))
-    if as_json:
+    if of_engines:
+        show_engines(opened, require_fused, as_json)
+    elif as_json:
         print(json.dumps(to_json(opened.manifest), indent=1))
     else:
         print_bundle(console(), opened)
 
 
 app.command()(sensitivity)
+app.command()(engines)
 
 
 def _parse_batch(text: str) -> int | None:

@@ -63,8 +63,8 @@ class FusionReport:
 
 
 def report_fusion(layers: LayerList, blocks: Collection[str] = ()) -> FusionReport:
-    """The report on an engine. blocks: names of those that must have an attention, so that a list in which none is found
-    is no report of success; others are added as they are found."""
+    """The report on an engine. blocks: names of those that must have an attention, so that a list in which none is
+    found is no report of success; others are added as they are found."""
     attentions = _attentions(layers.layers, blocks)
     kernels = [layer for layer in layers.layers if layer.kind not in ("constant", "noop", "no_op", "shape_call")]
     return FusionReport(

@@ -38,8 +38,8 @@ def write_engine(
 
 
 def with_engines(bundle: Bundle, new: tuple[EngineFile, ...]) -> tuple[EngineFile, ...]:
-    """The bundle's engines with the new ones in the place of those for the same use, and without those of graphs that it
-    no longer has."""
+    """The bundle's engines with the new ones in the place of those for the same use, and without those of graphs that
+    it no longer has."""
     graphs = {graph.sha256 for graph in bundle.manifest.graphs}
     replaced = {_use(engine) for engine in new}
     kept = [e for e in bundle.manifest.engines if _use(e) not in replaced and e.graph_sha256 in graphs]

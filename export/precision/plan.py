@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...calib.clipping import RangeMethod
-from ...calib.collect import LIMIT
+from ...calib.specs import LIMIT
 from ...runtime.errors import InputError
 from ...runtime.manifest import Precision, Recipe
 
