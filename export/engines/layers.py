@@ -23,7 +23,7 @@ _BEGINS = ("Layers:", "Engine Layer Information:")
 _FIELD = re.compile(r", (LayerType|Inputs|Constants|Outputs|TacticName|TacticValue|Tactic|StreamId|Metadata): ")
 _TENSOR = re.compile(r"\{ Name: (?P<name>.*?), Dimensions: \[(?P<shape>[-0-9,]*)\](?P<rest>.*?) \}(?=, \{|\])")
 _TYPE = re.compile(r"(?:Datatype|Format/Datatype): (?P<type>[^,]+)")
-_ONNX = re.compile(r"\[ONNX Layer: (.*?)\](?=\[|\x1e|$)")
+_ONNX = "[ONNX Layer: "
 
 _TYPES = {
     "half": "FP16", "fp16": "FP16", "float16": "FP16", "float": "FP32", "fp32": "FP32", "float32": "FP32",
@@ -162,7 +162,8 @@ def _tensors_of_json(items: Any) -> tuple[LayerTensor, ...]:
 
 
 def _onnx_names(metadata: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_ONNX.findall(metadata)))
+    # Nodes are set apart by control characters, which versions differ in.
+    return tuple(dict.fromkeys(part.rpartition("]")[0] for part in metadata.split(_ONNX)[1:]))
 
 
 def _type_of(text: str) -> str:

@@ -18,9 +18,9 @@ from .make import MadeEngine
 
 def print_made(console: Console, made: Sequence[MadeEngine]) -> None:
     """What was built, how large it is and how long it took."""
-    table = _table("seconds")
+    table = _table("library", "seconds")
     for engine in made:
-        table.add_row(*_row(engine.file), f"{engine.seconds:.1f}")
+        table.add_row(*_row(engine.file), _library(engine.file), f"{engine.seconds:.1f}")
     console.print(table)
 
 
@@ -29,7 +29,7 @@ def print_engines(console: Console, bundle: Bundle, reports: Sequence[tuple[Engi
     if not reports:
         console.print(f"{bundle.folder} holds no engines; build some with: ostrack-export engines", soft_wrap=True)
         return
-    table = _table("attentions fused", "Linears", "casts", "moves", "kernels")
+    table = _table("fused", "Linears", "casts", "moves", "kernels")
     for engine, report in reports:
         fused = f"{report.fused} of {len(report.attentions)}" if report.attentions else ""
         linears = ", ".join(f"{count} {dtype}" for dtype, count in _counts(report.linears).items())
@@ -37,7 +37,10 @@ def print_engines(console: Console, bundle: Bundle, reports: Sequence[tuple[Engi
     console.print(table)
     for engine, report in reports:
         if report.attentions or report.linears:
-            console.print(f"\n{engine.role} {named(engine)} for {engine.flavour}:{engine.target}, batch {engine.batch}")
+            console.print(
+                f"\n{engine.role} {named(engine)} for {engine.flavour}:{engine.target}, batch {engine.batch}, by "
+                f"{_library(engine)}"
+            )
             console.print(_blocks(report))
 
 
@@ -47,7 +50,7 @@ def report_json(engine: EngineFile, report: FusionReport) -> Any:
 
 
 def _table(*more: str) -> Table:
-    return Table("engine", "precision", "target", "library", "batch", "MiB", *more, box=None, padding=(0, 2))
+    return Table("engine", "precision", "target", "batch", "MiB", *more, box=None, padding=(0, 2))
 
 
 def _row(engine: EngineFile) -> tuple[str, ...]:
@@ -55,10 +58,13 @@ def _row(engine: EngineFile) -> tuple[str, ...]:
         str(engine.role),
         named(engine),
         f"{engine.flavour}:{engine.target}",
-        f"{NAMES[engine.flavour]} {engine.version}",
         str(engine.batch),
         f"{engine.bytes / 2**20:.1f}",
     )
+
+
+def _library(engine: EngineFile) -> str:
+    return f"{NAMES[engine.flavour]} {engine.version}"
 
 
 def _blocks(report: FusionReport) -> Table:
