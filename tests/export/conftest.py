@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,3 +40,21 @@ def pictures():
         return template, box.astype(np.float32), search
 
     return make
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rendered clips with their truth, as a data set of folders holds them."""
+    from ostrack_edge.datasets.scene import Scene
+    from ostrack_edge.runtime.opencv import cv2
+
+    root = tmp_path_factory.mktemp("clips")
+    for seed in (3, 4):
+        scene = Scene(320, 240, frames=40, seed=seed)
+        folder = root / f"scene{seed}"
+        (folder / "img").mkdir(parents=True)
+        boxes = [scene.box(i) for i in range(len(scene))]
+        for i in range(len(scene)):
+            cv2.imwrite(str(folder / "img" / f"{i:04d}.jpg"), scene.frame(i))
+        (folder / "groundtruth.txt").write_text("".join(f"{b.x},{b.y},{b.width},{b.height}\n" for b in boxes))
+    return root

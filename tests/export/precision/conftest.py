@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,24 +47,6 @@ def tiny_crops(tiny_network: OSTrack) -> CalibrationCrops:
 @pytest.fixture(scope="session")
 def tiny_runner(tiny_crops: CalibrationCrops) -> Runner:
     return Runner(tiny_crops, range(len(tiny_crops.search)), 1)
-
-
-@pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two rendered clips with their truth, as a data set of folders holds them."""
-    from ostrack_edge.datasets.scene import Scene
-    from ostrack_edge.runtime.opencv import cv2
-
-    root = tmp_path_factory.mktemp("clips")
-    for seed in (3, 4):
-        scene = Scene(320, 240, frames=40, seed=seed)
-        folder = root / f"scene{seed}"
-        (folder / "img").mkdir(parents=True)
-        boxes = [scene.box(i) for i in range(len(scene))]
-        for i in range(len(scene)):
-            cv2.imwrite(str(folder / "img" / f"{i:04d}.jpg"), scene.frame(i))
-        (folder / "groundtruth.txt").write_text("".join(f"{b.x},{b.y},{b.width},{b.height}\n" for b in boxes))
-    return root
 
 
 @pytest.fixture(scope="session")
