@@ -46,6 +46,11 @@ class EngineLibrary:
         RTX ahead of time."""
         return self.flavour is Flavour.TENSORRT
 
+    @property
+    def keeps_timings(self) -> bool:
+        """Whether a timing cache does anything: TensorRT for RTX measures nothing when it builds."""
+        return self.flavour is Flavour.TENSORRT
+
 
 def load_library(flavour: Flavour) -> EngineLibrary:
     """The library of a flavour. Raises MissingExtraError where it is not installed, BackendError where it does not load

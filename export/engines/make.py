@@ -72,6 +72,9 @@ def make_engines(folder: str | Path, plan: EnginePlan, say: Say = lambda step: N
     folder = Path(folder)
     manifest = Bundle.open(folder).manifest  # so that `staging` makes no folder where there is no bundle
     targets = [(library, resolve(target, library)) for target, library in _libraries(plan.targets)]
+    for library, _ in targets:
+        if plan.timing_cache is not None and not library.keeps_timings:
+            raise InputError(f"{library.name} measures nothing when it builds: leave --timing-cache out")
     _graphs(manifest, plan)
     with staging(folder) as new:
         bundle = Bundle.open(folder)  # again: no other build can replace it now

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 from ostrack_edge.export.engines import make
+from ostrack_edge.export.engines.cache import read_timing_cache, write_timing_cache
 from ostrack_edge.export.engines.make import EnginePlan, make_engines
 from ostrack_edge.export.engines.targets import parse_targets
 from ostrack_edge.export.write import amend, staging
 from ostrack_edge.runtime.bundle import Bundle, file_sha256
-from ostrack_edge.runtime.errors import BackendError, BundleError, ExportError, InputError
+from ostrack_edge.runtime.errors import BackendError, BundleError, ExportError, InputError, OutputError
 from ostrack_edge.runtime.manifest import Flavour, GraphRole, Precision, Recipe, to_json
 
 SM86 = parse_targets("rtx:sm86")
@@ -77,23 +78,26 @@ def test_engines_for_the_same_use_are_replaced_and_others_kept(bare: Path, copie
     assert len([p for p in folder.iterdir() if p.is_dir()]) == 3
 
 
-def test_the_timing_cache_is_kept(bare: Path, copied: Callable[[Path], Path], tmp_path: Path) -> None:
-    cache = tmp_path / "timing.cache"
-    make_engines(copied(bare), dataclasses.replace(FP32, timing_cache=cache))
-    assert cache.stat().st_size > 0
-    first = cache.read_bytes()
-    make_engines(tmp_path / "copy", dataclasses.replace(FP32, timing_cache=cache, workspace=64, level=1))
-    assert cache.stat().st_size >= len(first)
+def test_options_of_the_builder(bare: Path, copied: Callable[[Path], Path]) -> None:
+    assert len(make_engines(copied(bare), dataclasses.replace(FP32, workspace=64, level=1))) == 2
 
 
-def test_a_timing_cache_of_something_else_is_refused(
+def test_a_timing_cache_is_refused_where_it_would_do_nothing(
     bare: Path, copied: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     folder, cache = copied(bare), tmp_path / "timing.cache"
-    cache.write_bytes(b"no cache at all")
-    with unchanged(folder), pytest.raises(ExportError, match="timing cache"):
+    with unchanged(folder), pytest.raises(InputError, match="measures nothing when it builds"):
         make_engines(folder, dataclasses.replace(FP32, timing_cache=cache))
-    assert cache.read_bytes() == b"no cache at all"
+    assert not cache.exists()
+
+
+def test_the_timing_cache_as_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "timing.cache"
+    assert read_timing_cache(path) == b""
+    write_timing_cache(path, b"measured")
+    assert read_timing_cache(path) == b"measured"
+    with pytest.raises(OutputError, match="no folder"):
+        read_timing_cache(tmp_path / "nowhere" / "timing.cache")
 
 
 def damage_graph(folder: Path) -> None:
