@@ -74,6 +74,7 @@ def test_every_promised_name_is_there(room: str) -> None:
         "ostrack_edge.runtime",
         "ostrack_edge.runtime.manifest",
         "ostrack_edge.models",
+        "ostrack_edge.export.cli",
         "ostrack_edge.service.cli",
         "ostrack_edge.train.cli",
     ],

@@ -89,7 +89,12 @@ def test_a_log_without_a_list() -> None:
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"{", "damaged"), (b"[]", "should be an object"), (b'{"format": 2}', "has format 2"), (b'{"format": 1}', "lacks")],
+    [
+        (b"{", "damaged"),
+        (b"[]", "should be an object"),
+        (b'{"format": 2}', "has format 2"),
+        (b'{"format": 1}', "lacks"),
+    ],
 )
 def test_a_stored_list_that_is_damaged(data: bytes, words: str) -> None:
     with pytest.raises(BundleError, match=words) as caught:
