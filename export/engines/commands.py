@@ -13,8 +13,8 @@ from ..._command import bundle_or_default, console
 from ...runtime.bundle import Bundle
 from ...runtime.manifest import Precision, Recipe
 from ..options import parse_precisions
-from .reports import read_reports
 from .make import EnginePlan, make_engines
+from .reports import read_reports
 from .show import print_engines, print_made, report_json
 from .targets import parse_targets
 

@@ -56,7 +56,7 @@ def test_targets_are_read_once_each() -> None:
 
 @pytest.mark.parametrize("text", ["", "cuda", "rtx:", "rtx:86", "rtx:ampere", "tensorrt:sm87", "rtx:sm86,,"])
 def test_what_is_no_target(text: str) -> None:
-    with pytest.raises(InputError, match="target|tensorrt"):
+    with pytest.raises(InputError, match=r"target|tensorrt"):
         parse_targets(text)
 
 

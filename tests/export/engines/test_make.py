@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ostrack_edge.export.engines import make
@@ -147,7 +148,9 @@ def test_a_fixed_batch_stays_as_it_is(graphs: Path, copied: Callable[[Path], Pat
 
 
 def test_a_plan_that_means_nothing() -> None:
-    for wrong in ({"recipe": Recipe.CPU}, {"batch": 0}, {"workspace": 0}, {"level": 6}, {"recipe": Recipe.PLAIN}):
+    wrongs: list[dict[str, Any]] = [{"recipe": Recipe.CPU}, {"recipe": Recipe.PLAIN}]
+    wrongs += [{"batch": 0}, {"workspace": 0}, {"level": 6}]
+    for wrong in wrongs:
         with pytest.raises(InputError):
             EnginePlan(SM86, **wrong)
 
@@ -176,7 +179,7 @@ def test_a_full_disk_leaves_nothing_behind(bare: Path, copied: Callable[[Path], 
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        with unchanged(folder), pytest.raises(BundleError, match="cannot be written: .*; nothing was left behind"):
+        with unchanged(folder), pytest.raises(BundleError, match=r"cannot be written: .*; nothing was left behind"):
             make_engines(folder, FP32)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -218,7 +221,7 @@ def test_a_step_that_cannot_be_told_is_raised(bare: Path, copied: Callable[[Path
         if ":" in step and "building engine" in step:
             raise BrokenPipeError("the terminal has gone")
 
-    with unchanged(folder), pytest.raises((BrokenPipeError, BundleError), match="gone|Broken pipe"):
+    with unchanged(folder), pytest.raises((BrokenPipeError, BundleError), match=r"gone|Broken pipe"):
         make_engines(folder, FP32, broken)
 
 
@@ -231,7 +234,7 @@ def test_engines_go_with_the_bundle_that_they_are_of(bare: Path, copied: Callabl
 
     build_bundle(untrained_network(FUSING, 1), folder, trained=False)
     assert Bundle.open(folder).manifest.engines == ()
-    assert not [p for p in folder.rglob("*.engine")]
+    assert not list(folder.rglob("*.engine"))
     assert len(list(folder.iterdir())) == 2
 
 
