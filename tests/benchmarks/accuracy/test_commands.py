@@ -158,12 +158,12 @@ def test_wrong_choices_of_a_bundle(bench: Bench, tiny_bundle: Path, clips: Path,
     run = ("accuracy", tiny_bundle, "--dataset", f"folders:{clips}", "--out", tmp_path / "run")
     agree = ("agreement", tiny_bundle, "--video", clips / "one")
     for arguments, sentence in [
-        ((*run, "--precision", "int8"), "no template graph in int8"),
+        ((*run, "--precision", "int8"), "does not run in int8 here (onnxruntime: fp32); build it with"),
         ((*run, "--backend", "abacus"), "there is no backend 'abacus'; known are: onnxruntime"),
         ((*run, "--name", "a/b"), "is no name for an entrant"),
         ((*run, "--reference", "pytorch", "--checkpoint", tmp_path / "c.pth"), "is not there; give the checkpoint"),
         (agree, "onnxruntime fp32 would be compared with itself"),
-        ((*agree, "--precision", "int8"), "no template graph in int8"),
+        ((*agree, "--precision", "int8"), "does not run in int8 here (onnxruntime: fp32); build it with"),
         ((*agree, "--against", "fp8"), "'fp8' is nothing to compare with"),
         ((*agree, "--backend", "abacus"), "there is no backend 'abacus'"),
         ((*agree, "--against", "pytorch", "--init", "900,900,10,10"), "lies outside the frame"),
