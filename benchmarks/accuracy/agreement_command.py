@@ -10,11 +10,13 @@ import typer
 from ..._command import bundle_or_default, console, parse_box
 from ...runtime.bundle import Bundle
 from ...runtime.errors import BenchmarkError, InputError
+from ...runtime.extras import installed
 from ...runtime.files import check_place
 from ...runtime.geometry import Box, check_box
 from ...runtime.manifest import Precision
 from ..engines import EMULATED, choose_engines, load_engine
 from ..output import write_json
+from ..weights import checkpoint_of
 from .entrants import check_batch, reference_backend
 from .options import Checkpoint, Json, Threads
 from .progress import frame_progress
@@ -36,8 +38,12 @@ def agreement(
     precision: Annotated[Precision, typer.Option(help="What is tested.")] = Precision.FP32,
     backend: Annotated[str, typer.Option(metavar="NAME", help="What runs it.")] = "auto",
     against: Annotated[
-        str, typer.Option(metavar="PRECISION", help="What it is compared with: a precision, or pytorch.")
-    ] = "fp32",
+        str | None,
+        typer.Option(
+            metavar="PRECISION",
+            help="What it is compared with: a precision, or pytorch; unless given, fp32, and for fp32 itself pytorch.",
+        ),
+    ] = None,
     against_backend: Annotated[
         str | None, typer.Option(metavar="NAME", help="What runs that; the same backend by default.")
     ] = None,
@@ -59,9 +65,8 @@ def agreement(
 
     if pictures:
         check_place(pictures / "picture.jpg" if pictures.is_dir() else pictures)
-    side, other = choose_sides(
-        opened, (backend, precision), (_other_engine(against_backend, backend), against), checkpoint, threads
-    )
+    tested, than = (backend, precision), (against_backend, against)
+    side, other = choose_sides(opened, tested, than, checkpoint, threads)
     with open_footage(video) as footage:
         start = first_box(footage, init)
         counts = [count for count in (footage.frame_count, frames) if count]
@@ -79,23 +84,35 @@ def agreement(
 def choose_sides(
     bundle: Bundle,
     tested: tuple[str, str],
-    against: tuple[str, str],
+    against: tuple[str | None, str | None],
     checkpoint: Path | None,
     threads: int | None,
 ) -> tuple[Side, Side]:
     """What is tested and what it is compared with, each as backend and precision, the latter also "pytorch".
 
+    Where it is not said what to compare with: the tested backend in FP32, and where that is what is tested, PyTorch.
     Raises BenchmarkError where the two are the same, and what their backends and precisions raise.
     """
     check_batch(bundle)
-    sides = [_side(bundle, *choice, checkpoint, threads) for choice in (tested, against)]
-    if sides[0].name == sides[1].name:
+    side = _side(bundle, *tested, checkpoint, threads)
+    engine, kind = _other_engine(against[0], tested[0]), against[1] or Precision.FP32
+    other = _side(bundle, engine, kind, checkpoint, threads)
+    if side.name == other.name and against == (None, None) and _has_reference(bundle, checkpoint):
+        kind = PYTORCH
+        other = _side(bundle, engine, kind, checkpoint, threads)
+    if side.name == other.name:
         raise BenchmarkError(
-            f"{sides[0].name} would be compared with itself; name another --precision, --against or --against-backend"
+            f"{side.name} would be compared with itself; give --against {PYTORCH}, or name another --precision, "
+            "--against or --against-backend"
         )
-    if checkpoint is not None and against[1] != PYTORCH:
-        raise BenchmarkError("--checkpoint is for --against pytorch")
-    return sides[0], sides[1]
+    if checkpoint is not None and kind != PYTORCH:
+        raise BenchmarkError(f"--checkpoint is for --against {PYTORCH}")
+    return side, other
+
+
+def _has_reference(bundle: Bundle, checkpoint: Path | None) -> bool:
+    """Whether PyTorch is here, and the weights of a trained bundle; those of others are made up again."""
+    return installed("torch") and (not bundle.manifest.trained or checkpoint_of(bundle, checkpoint) is not None)
 
 
 def _side(bundle: Bundle, backend: str, precision: str, checkpoint: Path | None, threads: int | None) -> Side:

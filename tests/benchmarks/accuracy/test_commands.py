@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from ostrack_edge.benchmarks.accuracy.agreement_command import choose_sides
 from ostrack_edge.benchmarks.accuracy.entrants import made_up_network, reference_entrant
 from ostrack_edge.benchmarks.accuracy.options import whole_spec
 from ostrack_edge.datasets import Scene
-from ostrack_edge.models import default_card
+from ostrack_edge.models import default_bundle, default_card
 from ostrack_edge.runtime.bundle import Bundle
 from ostrack_edge.runtime.errors import BenchmarkError, VerificationError
 
@@ -70,7 +71,7 @@ def test_without_a_bundle_the_default_model_is_tested(bench: Bench, clips: Path,
 def test_agreement_of_the_default_model_with_pytorch(bench: Bench, tmp_path: Path) -> None:
     clip = tmp_path / "clip.avi"
     Scene(160, 120, frames=4).write_video(clip)
-    code, out, err = bench("agreement", "--video", clip, "--against", "pytorch", "--threads", "1")
+    code, out, err = bench("agreement", "--video", clip, "--threads", "1")
     assert code == 0, err
     assert err == f"no bundle given: the default model edge, described in {default_card()}\n"
     assert "same cell in 100.0% of the frames" in out
@@ -158,12 +159,13 @@ def test_wrong_choices_of_a_bundle(bench: Bench, tiny_bundle: Path, clips: Path,
     run = ("accuracy", tiny_bundle, "--dataset", f"folders:{clips}", "--out", tmp_path / "run")
     agree = ("agreement", tiny_bundle, "--video", clips / "one")
     for arguments, sentence in [
-        ((*run, "--precision", "int8"), "does not run in int8 here (onnxruntime: fp32); build it with"),
+        ((*run, "--precision", "int8"), "does not run in int8 here (onnxruntime: fp32)"),
         ((*run, "--backend", "abacus"), "there is no backend 'abacus'; known are: onnxruntime"),
         ((*run, "--name", "a/b"), "is no name for an entrant"),
         ((*run, "--reference", "pytorch", "--checkpoint", tmp_path / "c.pth"), "is not there; give the checkpoint"),
-        (agree, "onnxruntime fp32 would be compared with itself"),
-        ((*agree, "--precision", "int8"), "does not run in int8 here (onnxruntime: fp32); build it with"),
+        ((*agree, "--against", "fp32"), "fp32 would be compared with itself; give --against pytorch, or name another"),
+        ((*agree, "--against-backend", "onnxruntime"), "onnxruntime fp32 would be compared with itself"),
+        ((*agree, "--precision", "int8"), "does not run in int8 here (onnxruntime: fp32)"),
         ((*agree, "--against", "fp8"), "'fp8' is nothing to compare with"),
         ((*agree, "--backend", "abacus"), "there is no backend 'abacus'"),
         ((*agree, "--against", "pytorch", "--init", "900,900,10,10"), "lies outside the frame"),
@@ -172,6 +174,26 @@ def test_wrong_choices_of_a_bundle(bench: Bench, tiny_bundle: Path, clips: Path,
         assert (code, out) == (1, "")
         assert sentence in err
     assert not (tmp_path / "run").exists()
+
+
+def sides(bundle: Bundle, checkpoint: Path | None = None) -> tuple[str, str]:
+    """What `agreement` compares where nobody says with what."""
+    found = choose_sides(bundle, ("auto", "fp32"), (None, None), checkpoint, threads=1)
+    return found[0].name, found[1].name
+
+
+def test_agreement_compares_with_what_there_is(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny, edge = Bundle.open(tiny_bundle), Bundle.open(default_bundle())
+    for bundle in (tiny, edge):
+        assert sides(bundle) == ("onnxruntime fp32", "pytorch")
+    # A trained bundle of somebody's own, whose weights are nowhere, unless they are named.
+    own = dataclasses.replace(tiny, manifest=dataclasses.replace(tiny.manifest, trained=True))
+    assert sides(own, checkpoint=Path("own.pth")) == ("onnxruntime fp32", "pytorch")
+    with pytest.raises(BenchmarkError, match="compared with itself; give --against pytorch"):
+        sides(own)
+    monkeypatch.setattr("ostrack_edge.benchmarks.accuracy.agreement_command.installed", lambda package: False)
+    with pytest.raises(BenchmarkError, match="compared with itself; give --against pytorch"):
+        sides(tiny)
 
 
 def test_the_reference_needs_the_bundles_own_weights(tiny_bundle: Path) -> None:
