@@ -47,12 +47,24 @@ def test_nothing_else_is_in_it(wheel: zipfile.ZipFile) -> None:
     assert "ostrack_edge/py.typed" in names
     page = "ostrack_edge/benchmarks/report_html"
     assert {f"{page}/report.html.j2", f"{page}/style.css"} < set(names)
-    assert f"{INFO}/licenses/LICENSE" in names
+
+
+def test_its_licences(wheel: zipfile.ZipFile) -> None:
+    said = wheel.read(f"{INFO}/METADATA").decode().splitlines()
+    assert [line for line in said if line.startswith("License")] == [
+        "License-Expression: MIT AND LicenseRef-ostrack-edge-weights",
+        "License-File: LICENSE",
+        "License-File: models/LICENSE",
+    ]
+    assert b"MIT License" in wheel.read(f"{INFO}/licenses/LICENSE")
+    assert b"terms of its weights" in wheel.read(f"{INFO}/licenses/models/LICENSE")
 
 
 def test_the_default_model_is_in_it(wheel: zipfile.ZipFile, source_copy: Path) -> None:
     files = {path.relative_to(source_copy) for path in (source_copy / "models").rglob("*") if path.is_file()}
-    held = {Path(name).relative_to("ostrack_edge") for name in wheel.namelist() if "/models/" in name}
+    held = {
+        Path(name).relative_to("ostrack_edge") for name in wheel.namelist() if name.startswith("ostrack_edge/models/")
+    }
     assert held == {path for path in files if "__pycache__" not in path.parts}
     kinds = {path.suffix for path in held}
     assert kinds >= {".safetensors", ".json", ".onnx", ".npz", ".md"}
