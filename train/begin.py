@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def check_free(folder: Path) -> None:
 
 
 def begin(folder: Path, plan: Plan) -> None:
-    """Make a run's folder and write its plan. Raises OutputError, and leaves no folder behind then."""
+    """Make a run's folder and write its plan. Raises OutputError, and leaves no empty folder behind then."""
     check_free(folder)
     made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     try:
@@ -141,8 +142,10 @@ def begin(folder: Path, plan: Plan) -> None:
         raise OutputError(f"{folder} cannot be made: {error.strerror}; choose another place") from error
     finally:
         if not (folder / PLAN).exists():
-            for parent in (parent for parent in made if parent.exists()):
-                parent.rmdir()
+            # What cannot be removed, say because somebody has put a file there, must not hide the error.
+            with suppress(OSError):
+                for parent in (parent for parent in made if parent.exists()):
+                    parent.rmdir()
 
 
 def _unchanged(path: str, sha256: str | None) -> Checkpoint:

@@ -169,3 +169,14 @@ def test_a_plan_that_cannot_be_written_leaves_no_folder(tmp_path: Path, monkeypa
     with pytest.raises(OutputError, match="free some space"):
         begin(tmp_path / "a" / "b", planned())
     assert not (tmp_path / "a").exists()
+
+
+def test_a_folder_that_somebody_else_uses_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *args: object, **named: object) -> int:
+        (tmp_path / "a" / "notes").touch()
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OutputError, match="free some space"):
+        begin(tmp_path / "a" / "b", planned())
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["notes"]
