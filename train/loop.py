@@ -111,7 +111,8 @@ def train(
         for step in range(first, how.steps):
             run.take(step, next(batches))
             # Where several processes have to stop at one step, the first one's word counts, now and then.
-            if _speaks(step, pace) or fabric.world_size == 1:
+            # After the last step there is nothing left to stop.
+            if step + 1 < how.steps and (_speaks(step, pace) or fabric.world_size == 1):
                 number = fabric.broadcast(asked[0] if asked else 0)
                 if number:
                     run.save(step + 1)

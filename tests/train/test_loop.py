@@ -356,6 +356,12 @@ def test_the_elimination_follows_the_epochs(run: Run, plan: Make, monkeypatch: p
     assert kept == [{}] * 6 + [{1: 12}] * 3 + [{1: 8}] * 3
 
 
+def test_a_stop_in_the_last_step_finds_the_run_finished(run: Run, plan: Make, tmp_path: Path) -> None:
+    assert run(plan(), "asked", stop_in=11) == Outcome(True, 12)
+    run(plan(), "whole")
+    assert_same(tmp_path / "whole", tmp_path / "asked")
+
+
 def test_a_stop_gives_the_signals_back(run: Run, plan: Make) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     run(plan(), "run", stop_in=1)
