@@ -88,7 +88,7 @@ def run(
     workers: Workers = 1,
     threads: Threads = None,
 ) -> None:
-    """Train a network. Ctrl-C stops it after the step; `ostrack-train resume RUN` goes on."""
+    """Train a network. Ctrl-C stops it after the step, a second one at once; `ostrack-train resume RUN` goes on."""
     _require_torch()
     from .begin import absolute_spec, describe_start, describe_teacher
     from .data.hold_back import HoldBack

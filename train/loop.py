@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +32,7 @@ from .plan import LOG, NETWORK, Plan
 from .recipe import Recipe
 from .schedule import eliminations, rate_factor
 from .state import Terms, cut_log, is_sound, load_state, restore, save_state
+from .stop import Agreement, leave_signals, stop_signals
 from .trainee import Exact, Trainee
 from .validate import Scores, validate, validation_pairs
 
@@ -82,7 +81,8 @@ def train(
 ) -> Outcome:
     """Train `network` as planned, from where `folder` says the run stands; the folder holds network and state after.
 
-    SIGINT and SIGTERM end it after the step they fall into; several processes agree on it where they next speak.
+    SIGINT and SIGTERM end it after the step they fall into, several processes after one step more; a second SIGINT
+    raises KeyboardInterrupt at once, and what was saved last stays.
     Losses are means over each process's part of a batch, gradients over all parts, as if it had been one: except that
     the head's batch norm takes its statistics from the part alone, and the first process's are kept. Raises
     TrainingError where the loss or a weight is no finite number any more; the last good state stays.
@@ -104,19 +104,18 @@ def train(
     if fabric.global_rank == 0:
         cut_log(folder, first)
     crops = crops_for(plan.geometry, teacher.geometry if teacher else None)
-    batches = _batches(fabric, recipe, crops, mixture, first, pace.workers)
     run = _Run(fabric, recipe, trainee, module, wrapped, optimizers, folder, pace, reporter, mixture)
     run.recall(terms)
-    with _stop_signals() as asked:
+    with stop_signals() as asked:
+        agreement = Agreement(fabric, asked)
+        batches = _batches(fabric, recipe, crops, mixture, first, pace.workers)
         for step in range(first, how.steps):
             run.take(step, next(batches))
-            # Where several processes have to stop at one step, the first one's word counts, now and then.
             # After the last step there is nothing left to stop.
-            if step + 1 < how.steps and (_speaks(step, pace) or fabric.world_size == 1):
-                number = fabric.broadcast(asked[0] if asked else 0)
-                if number:
-                    run.save(step + 1)
-                    return Outcome(False, step + 1, number)
+            number = agreement.signal() if step + 1 < how.steps else 0
+            if number:
+                run.save(step + 1)
+                return Outcome(False, step + 1, number)
         run.save(how.steps)
     return Outcome(True, how.steps)
 
@@ -267,24 +266,8 @@ def _batches(
 
 
 def _quiet_worker(number: int) -> None:
-    """A worker has one core, and leaves it to the process that it works for to heed signals: Ctrl-C reaches all of
-    them, and so does the SIGTERM of `timeout` or of a service manager."""
+    """A worker has one core."""
     import cv2
 
     cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that fills when the process is asked to stop."""
-    asked: list[int] = []
-    before = {
-        number: signal.signal(number, lambda n, frame: asked.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    leave_signals()

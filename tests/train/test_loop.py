@@ -79,11 +79,27 @@ def start() -> Iterator[Callable[..., subprocess.Popen]]:
     begun: list[subprocess.Popen] = []
 
     def begin(
-        folder: Path, plan: Plan, devices: int = 1, workers: int = 0, log_every: int = 5, save_every: float = 1e9
+        folder: Path,
+        plan: Plan,
+        devices: int = 1,
+        workers: int = 0,
+        log_every: int = 5,
+        save_every: float = 1e9,
+        hang: bool = False,
     ) -> subprocess.Popen:
         folder.mkdir(exist_ok=True)
         write_plan(folder, plan)
-        command = [sys.executable, "-u", RUNNER, folder, devices, workers, log_every, save_every]
+        command = [
+            sys.executable,
+            "-u",
+            RUNNER,
+            folder,
+            devices,
+            workers,
+            log_every,
+            save_every,
+            *(["hang"] if hang else []),
+        ]
         begun.append(
             subprocess.Popen(
                 [*map(str, command)],
@@ -202,6 +218,39 @@ def test_sigterm_to_the_whole_group(run: Run, start: Start, plan: Make, tmp_path
     run(how, "parts")
     run(how, "whole")
     assert_same(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="finds the second process in /proc")
+def test_two_processes_stop_at_one_step(start: Start, plan: Make, tmp_path: Path) -> None:
+    # Long before they next speak; the first one only hears of it from the second.
+    how = plan(epochs=1000, validate_every=5)
+    process = start(tmp_path / "two", how, devices=2, log_every=1000)
+    wait_for(process, "validated")
+    (second,) = (int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    os.kill(second, signal.SIGTERM)
+    said, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    stopped = re.findall(r"Outcome\(finished=False, step=(\d+), signal=15\)", said)
+    assert len(stopped) == 2, said + errors
+    assert stopped[0] == stopped[1]
+    state = load_state(tmp_path / "two")
+    assert state is not None
+    assert state["step"] == int(stopped[0]) < 1000
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_second_ctrl_c_ends_a_run_whose_data_hang(start: Start, plan: Make, tmp_path: Path, workers: int) -> None:
+    process = start(tmp_path / "hung", plan(), workers=workers, hang=True)
+    wait_for(process, "hanging")
+    os.killpg(process.pid, signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    os.killpg(process.pid, signal.SIGINT)
+    # Their output ends when the workers have ended too.
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == -signal.SIGINT
+    assert errors.endswith("KeyboardInterrupt\n")
+    assert not (tmp_path / "hung" / STATE).exists()
 
 
 def test_sigkill_between_two_saves(run: Run, start: Start, plan: Make, tmp_path: Path) -> None:
