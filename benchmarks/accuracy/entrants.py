@@ -134,7 +134,8 @@ def bundle_entrants(
 
 def reference_entrant(bundle: Bundle, checkpoint: Path | None, name: str | None = None) -> Entrant:
     """The PyTorch network that the bundle was built from; the default model's checkpoint need not be given. Raises
-    MissingExtraError without PyTorch, BenchmarkError where another trained bundle comes without its checkpoint."""
+    MissingExtraError without PyTorch, BenchmarkError where another trained bundle comes without its checkpoint, and
+    CheckpointError where the default model's is not installed."""
     check_batch(bundle)
     checkpoint = checkpoint_of(bundle, checkpoint)
     if not installed("torch"):

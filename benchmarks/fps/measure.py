@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...runtime.bundle import Bundle
-from ...runtime.errors import BenchmarkError, InputError, MissingExtraError
+from ...runtime.errors import BenchmarkError, CheckpointError, InputError, MissingExtraError
 from ..machine import physical_cores, read_machine
 from ..progress import StepProgress
 from ..sysfs import Conditions, read_conditions
@@ -61,7 +61,7 @@ class Measurement:
         self.options = options
         self.bundle = bundle
         self.threads = options.threads or physical_cores()
-        self.checkpoint = checkpoint_of(bundle, options.checkpoint)
+        self.checkpoint, self.weights = reference_weights(bundle, options.checkpoint)
         self.contenders: list[Contender] = []
         self.missing: list[MissingRow] = []
         self._stack = stack
@@ -172,6 +172,16 @@ def measure(options: FpsOptions) -> FpsReport:
         return _report(run, before)
 
 
+def reference_weights(bundle: Bundle, given: Path | None) -> tuple[Path | None, str]:
+    """The checkpoint of the PyTorch rows, and what the report says of it."""
+    made_up = "made up, as the speed does not depend on them"
+    try:
+        found = checkpoint_of(bundle, given)
+    except CheckpointError as error:
+        return None, f"{made_up}; {error}"
+    return found, str(found) if found else made_up
+
+
 def _steps(rows: list[Row], options: FpsOptions) -> int:
     """Loads, turns and sustained runs, where nothing fails."""
     contenders = len(rows) + len(LIBRARY_NAMES)
@@ -196,7 +206,7 @@ def _report(run: Measurement, before: Conditions) -> FpsReport:
         bundle=str(run.bundle.folder),
         network=manifest.network,
         trained=manifest.trained,
-        reference_weights=str(run.checkpoint) if run.checkpoint else "made up, as the speed does not depend on them",
+        reference_weights=run.weights,
         footage=run.clip.source,
         frame_width=run.clip.width,
         frame_height=run.clip.height,
