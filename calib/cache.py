@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from onnx import ModelProto
 
 from ..runtime.errors import OutputError
 from ..runtime.files import whole_or_nothing
+from .arrays import read_arrays
 from .clipping import RangeMethod
 from .ranges import TensorRange
 
-_LAYOUT = "1"
+_LAYOUT = "2"
 """Raised when ranges come out otherwise, so that old files are not taken."""
 
 
@@ -50,11 +50,10 @@ def cache_folder() -> Path:
 
 def _read(path: Path, tensors: Sequence[str]) -> dict[str, TensorRange] | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            spans = arrays["spans"]
-            channels = [arrays[f"channels_{i}"] for i in range(len(tensors))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        arrays = read_arrays(path, ("spans", *(f"channels_{i}" for i in range(len(tensors)))))
+    except (OSError, ValueError):
         return None
+    spans, *channels = arrays.values()
     if spans.shape != (len(tensors), 2) or not np.isfinite(spans).all():
         return None
     return {

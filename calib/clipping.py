@@ -12,8 +12,11 @@ LEVELS = 127
 PERCENTILE = 99.99
 """Share of the values that the percentile method leaves unclipped."""
 
-_FRACTIONS = np.linspace(0.2, 1.0, 81)
+_FRACTIONS = np.linspace(0.1, 1.0, 91)
 """Of the largest magnitude: the clips that entropy and MSE choose from."""
+
+_FOLDED = 2048
+"""Bins of the histogram that entropy is taken of, as published."""
 
 
 class RangeMethod(str, Enum):
@@ -33,34 +36,33 @@ class RangeMethod(str, Enum):
         return self.value
 
 
-def clip_fraction(method: RangeMethod, counts: np.ndarray, low: float, high: float) -> float:
-    """Which share of its span, 0 to 1, the method keeps of a tensor.
+def clip_fraction(method: RangeMethod, counts: np.ndarray) -> float:
+    """Which share of its largest magnitude, 0 to 1, the method keeps of a tensor.
 
-    counts: int64 [bins], a histogram from low to high; zero lies within or at an end.
+    counts: int64 [bins], a histogram of the magnitudes from 0 to the largest; bins a multiple of 2048. Symmetric, as
+    INT8 is: the same step serves both signs.
     """
-    largest = max(abs(low), abs(high))
-    if method is RangeMethod.MINMAX or largest == 0 or counts.sum() == 0:
+    if method is RangeMethod.MINMAX or counts.sum() == 0:
         return 1.0
-    edges = np.linspace(low, high, len(counts) + 1)
-    magnitudes = np.abs((edges[:-1] + edges[1:]) / 2) / largest
     if method is RangeMethod.PERCENTILE:
-        order = np.argsort(magnitudes)
-        share = np.cumsum(counts[order]) / counts.sum()
-        return float(min(1.0, magnitudes[order][np.searchsorted(share, PERCENTILE / 100)] + 0.5 / len(counts)))
+        share = np.cumsum(counts) / counts.sum()
+        return float((np.searchsorted(share, PERCENTILE / 100) + 1) / len(counts))
     if method is RangeMethod.MSE:
-        errors = [_squared_error(magnitudes, counts, fraction) for fraction in _FRACTIONS]
+        errors = [_squared_error(counts, fraction) for fraction in _FRACTIONS]
         return float(_FRACTIONS[int(np.argmin(errors))])
-    folded = np.histogram(magnitudes, bins=2048, range=(0, 1), weights=counts)[0]
-    divergences = [_divergence(folded, round(fraction * 2048)) for fraction in _FRACTIONS]
+    folded = counts.reshape(_FOLDED, -1).sum(1)
+    divergences = [_divergence(folded, round(fraction * _FOLDED)) for fraction in _FRACTIONS]
     return float(_FRACTIONS[int(np.argmin(divergences))])
 
 
-def _squared_error(magnitudes: np.ndarray, counts: np.ndarray, fraction: float) -> float:
+def _squared_error(counts: np.ndarray, fraction: float) -> float:
+    """Mean squared error, in units of the largest magnitude, of clipping at `fraction` and rounding to its levels."""
+    middles = (np.arange(len(counts)) + 0.5) / len(counts)
     step = fraction / LEVELS
-    # Within the clip the rounding error is uniform over a step; the bins are finer than that.
-    inside = magnitudes <= fraction
-    clipped = (magnitudes[~inside] - fraction) ** 2
-    return float((counts[inside].sum() * step**2 / 12 + (counts[~inside] * clipped).sum()) / counts.sum())
+    # Below half a step a value becomes zero; above, the error is uniform over a step, and the bins are finer than that.
+    errors = np.where(middles < step / 2, middles**2, step**2 / 12)
+    errors = np.where(middles > fraction, (middles - fraction) ** 2, errors)
+    return float((counts * errors).sum() / counts.sum())
 
 
 def _divergence(counts: np.ndarray, bins: int) -> float:

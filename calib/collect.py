@@ -13,19 +13,15 @@ from ..datasets.sequence import Sequence
 from ..datasets.success import iou
 from ..runtime.backends import Backend
 from ..runtime.crop import Cropper
-from ..runtime.errors import FootageError
+from ..runtime.errors import FootageError, InputError
 from ..runtime.geometry import Box, check_box, clip_box, crop_window, template_box
 from ..runtime.network import ColorOrder
 from ..runtime.opencv import cv2
 from ..runtime.tracker import Tracker
-from .crops import CalibrationCrops
-from .specs import LIMIT
-
-LEAST_SEEN, LEAST_HELD_BACK = 16, 4
-"""Fewer say nothing about a range, or about what calibration did."""
-
-SEGMENT = 8
-"""Frames that are tracked from one start on true boxes; the next start is further on."""
+from .crops import CalibrationCrops, shortage
+from .runs import Run, plan_runs, visible_box
+from .single import one_at_a_time
+from .specs import LEAST_HELD_BACK, LEAST_SEEN, LIMIT
 
 LOST = 0.1
 """Overlap with the truth below which the tracker is on something else: its crops are then no crops of tracking."""
@@ -72,22 +68,22 @@ def collect_crops(
 ) -> tuple[CalibrationCrops, list[Collected]]:
     """Up to `limit` search regions, spread evenly over the sequences and their frames, and their templates.
 
-    A fifth of the sequences, the last ones and at least one, is held back; of a single sequence the last fifth of its
-    frames. Frames are BGR, the crops in the backend's order. The same input gives the same crops.
+    A fifth of the sequences, the last ones and at least one, is held back, and a fifth of the search regions is cut
+    from them; of a single sequence the last fifth of its frames. No frame is taken twice. Frames are BGR, the crops in
+    the backend's order. The same input gives the same crops.
 
-    Raises FootageError where there is too little to calibrate on.
+    Raises FootageError where there is too little to calibrate on, InputError for a limit that is too low.
     """
+    if limit < LEAST_SEEN + LEAST_HELD_BACK:
+        raise InputError(f"{limit} crops are too few to calibrate on; take at least {LEAST_SEEN + LEAST_HELD_BACK}")
     if not sequences:
         raise FootageError("there is no footage to calibrate on; INT8 is never calibrated on made-up data")
-    collector = _Collector(backend, np.random.default_rng(seed), progress, limit)
+    collector = _Collector(one_at_a_time(backend), np.random.default_rng(seed), progress, limit)
     reports = [collector.collect(*part) for part in _parts(sequences, limit)]
     bag = collector.bag
-    seen, unseen = bag.held_back.count(False), bag.held_back.count(True)
-    if seen < LEAST_SEEN or unseen < LEAST_HELD_BACK:
-        raise FootageError(
-            f"the footage gives {seen} different crops to calibrate on and {unseen} held back; at least {LEAST_SEEN} "
-            f"and {LEAST_HELD_BACK} are needed, give more of it, of several targets"
-        )
+    missing = shortage(bag.held_back)
+    if missing:
+        raise FootageError(f"the footage gives too few different crops, {missing}; give more of it, of several targets")
     crops = CalibrationCrops(
         np.stack(bag.template),
         np.stack(bag.template_box),
@@ -95,70 +91,67 @@ def collect_crops(
         np.array(bag.target, np.int64),
         np.array(bag.held_back),
         backend.color,
-        tuple(dict.fromkeys(sequence.name for sequence in sequences)),
+        tuple(dict.fromkeys(report.name for report in reports if report.kept)),
     )
     return crops, reports
 
 
 def _parts(sequences: Several[Sequence], limit: int) -> Iterator[tuple[Sequence, range, int, bool]]:
-    """Sequence, its frames to use, how many crops to take, whether they are held back."""
+    """Sequence, its frames to use, how many crops to take, whether they are held back. Where there are more sequences
+    than crops to take, evenly spread ones are used."""
+    seen, held = limit - limit // 5, limit // 5
     if len(sequences) == 1:
         count = len(sequences[0])
         cut = count - max(1, count // 5)
-        yield sequences[0], range(cut), limit - limit // 5, False
-        yield sequences[0], range(cut, count), limit // 5, True
+        yield sequences[0], range(cut), seen, False
+        yield sequences[0], range(cut, count), held, True
         return
-    held = max(1, len(sequences) // 5)
-    for number, sequence in enumerate(sequences):
-        quota = math.ceil(limit / len(sequences))
-        yield sequence, range(len(sequence)), quota, number >= len(sequences) - held
+    cut = len(sequences) - max(1, len(sequences) // 5)
+    for part, crops, held_back in ((sequences[:cut], seen, False), (sequences[cut:], held, True)):
+        for number, sequence in enumerate(part):
+            quota = (number + 1) * crops // len(part) - number * crops // len(part)
+            if quota:
+                yield sequence, range(len(sequence)), quota, held_back
 
 
 class _Collector:
     def __init__(self, backend: Backend, random: np.random.Generator, progress: Progress, limit: int) -> None:
         self.bag = _Bag()
-        self._backend, self._random, self._progress, self._limit = backend, random, progress, limit
+        self._random, self._progress, self._limit = random, progress, limit
         network, swap = backend.network, backend.color is not ColorOrder.BGR
         self._templates, self._searches = Cropper(network.template_size, swap), Cropper(network.search_size, swap)
         self._network = network
         self._tracker = Tracker(backend)
+        self._sequence: Sequence | None = None
+        self._tried: set[int] = set()
         self._thumbnails: list[np.ndarray] = []
 
     def collect(self, sequence: Sequence, frames: range, quota: int, held_back: bool) -> Collected:
         """Take up to `quota` search regions of these frames."""
         report = Collected(sequence.name, held_back)
-        self._thumbnails = []
-        runs = self._runs(sequence, frames, quota)
-        for start, box, following in runs:
-            if report.kept >= quota:
-                break
-            frame = sequence.frames[start]
-            report.frames += 1
-            self._begin(frame, box)
-            for number in following:
-                wanted = number in frames and report.kept < quota and self._is_turn(sequence, number, frames, quota)
-                if report.kept >= quota or not self._step(sequence, number, report, wanted, held_back):
-                    break
+        if sequence is not self._sequence:
+            self._sequence, self._tried, self._thumbnails = sequence, set(), []
+        for run in plan_runs(sequence, frames, quota):
+            if report.kept < quota and not self._tried.issuperset(run.frames[:1]):
+                self._follow(sequence, run, quota, report)
         return report
 
-    @staticmethod
-    def _is_turn(sequence: Sequence, number: int, frames: range, quota: int) -> bool:
-        """Whether a frame is one to take of: all that are tracked from true boxes, evenly spread ones otherwise."""
-        known = len(sequence.truth) == len(sequence)
-        return known or (number - frames.start) % max(1, len(frames) // max(1, quota)) == 0
-
-    def _runs(self, sequence: Sequence, frames: range, quota: int) -> list[tuple[int, Box, range]]:
-        """Where to start, from which box, and which frames to track from there."""
-        truth = sequence.truth
-        if len(truth) < len(sequence):
-            # One run from the only box there is; its frames are those of the part, reached by tracking all before.
-            return [(0, sequence.first_box, range(1, frames.stop))]
-        usable = [n for n in frames if _is_box(truth[n])]
-        stride = max(1, min(3, len(usable) // max(1, quota)))
-        return [
-            (n, Box(*map(float, truth[n])), range(n + 1, min(frames.stop, n + 1 + SEGMENT * stride), stride))
-            for n in _spread(usable, max(1, math.ceil(quota / SEGMENT)))
-        ]
+    def _follow(self, sequence: Sequence, run: Run, quota: int, report: Collected) -> None:
+        """Track one run until it ends, reaches a frame that was tried before, loses its target, or all is there."""
+        self._begin(sequence.frames[run.start], run.box)
+        report.frames += 1
+        for number in run.frames:
+            if number in self._tried or report.kept >= quota:
+                return
+            frame = sequence.frames[number]
+            report.frames += 1
+            if number in run.wanted:
+                self._tried.add(number)
+                self._take(frame, report)
+            box, truth = self._tracker.update(frame).box, visible_box(sequence, number)
+            if truth and iou(box, truth) < LOST:
+                report.lost += 1
+                return
 
     def _begin(self, frame: np.ndarray, box: Box) -> None:
         self._tracker.init(frame, box)
@@ -170,30 +163,18 @@ class _Collector:
         )
         self._stored: int | None = None
 
-    def _step(self, sequence: Sequence, number: int, report: Collected, wanted: bool, held_back: bool) -> bool:
-        """Take the search region of one frame if wanted, and track it. False where the tracker has lost its target."""
-        frame = sequence.frames[number]
-        report.frames += 1
-        if wanted:
-            self._take(frame, report, held_back)
-        box = self._tracker.update(frame).box
-        if len(sequence.truth) <= number or not _is_box(sequence.truth[number]):
-            return True
-        lost = iou(box, Box(*map(float, sequence.truth[number]))) < LOST
-        report.lost += lost
-        return not lost
-
-    def _take(self, frame: np.ndarray, report: Collected, held_back: bool) -> None:
-        window = crop_window(self._moved(self._tracker.box, frame), self._network.search_factor)
-        crop = self._searches.cut(frame, window)
-        thumbnail = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), (16, 16), interpolation=cv2.INTER_AREA)
+    def _take(self, frame: np.ndarray, report: Collected) -> None:
+        box, factor = self._tracker.box, self._network.search_factor
+        # Compared as the tracker sees it: moved about, the same picture would pass for many.
+        seen = self._searches.cut(frame, crop_window(box, factor))
+        thumbnail = cv2.resize(seen, (16, 16), interpolation=cv2.INTER_AREA)
         if any(cv2.absdiff(thumbnail, old).mean() < SAME_PICTURE for old in self._thumbnails):
             report.duplicates += 1
-        else:
-            self._thumbnails.append(thumbnail)
-            self._keep(crop.copy(), held_back)
-            report.kept += 1
-            self._progress(len(self.bag.search), self._limit)
+            return
+        self._thumbnails.append(thumbnail)
+        self._keep(self._searches.cut(frame, crop_window(self._moved(box, frame), factor)).copy(), report.held_back)
+        report.kept += 1
+        self._progress(len(self.bag.search), self._limit)
 
     def _keep(self, crop: np.ndarray, held_back: bool) -> None:
         bag = self.bag
@@ -213,17 +194,3 @@ class _Collector:
         width, height = box.width * factor, box.height * factor
         moved = Box(centre[0] - width / 2, centre[1] - height / 2, width, height)
         return check_box(clip_box(moved, frame.shape[0], frame.shape[1]))
-
-
-def _spread(frames: list[int], count: int) -> list[int]:
-    """The frames in an order of which any beginning is spread evenly: `count` of them, then those halfway between, and
-    so on. A tracker that loses its target at once needs many starts, one that does not only the first few."""
-    step, order = max(1, len(frames) // count), []
-    while step:
-        order += frames[::step]
-        step //= 2
-    return list(dict.fromkeys(order))
-
-
-def _is_box(row: np.ndarray) -> bool:
-    return bool(np.isfinite(row).all() and row[2] >= 1 and row[3] >= 1)

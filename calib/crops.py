@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ import numpy as np
 from ..runtime.errors import FootageError
 from ..runtime.files import whole_or_nothing
 from ..runtime.network import ColorOrder, NetworkGeometry
+from .arrays import read_arrays
+from .specs import LEAST_HELD_BACK, LEAST_SEEN
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +72,13 @@ def write_crops(path: Path, crops: CalibrationCrops) -> None:
 def read_crops(path: Path, network: NetworkGeometry, color: ColorOrder) -> CalibrationCrops:
     """The crops of a file, which must be a network's. Raises FootageError saying what is wrong with it."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in _ARRAYS}
-            order, sources = ColorOrder(str(arrays["color"])), tuple(str(s) for s in arrays["sources"])
+        found = read_arrays(path, (*_ARRAYS, "color", "sources"))
+        order, sources = ColorOrder(str(found.pop("color"))), tuple(map(str, found.pop("sources").ravel()))
     except FileNotFoundError:
         raise FootageError(f"{path} does not exist; make it with: ostrack-export calibrate") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise FootageError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise FootageError(f"{path} holds no calibration crops ({error}); make it again") from None
     crops = CalibrationCrops(**found, color=order, sources=sources)
     problem = _misfit(crops, network)
@@ -83,7 +86,22 @@ def read_crops(path: Path, network: NetworkGeometry, color: ColorOrder) -> Calib
         raise FootageError(f"{path} does not fit this network ({problem}); make crops with this bundle")
     if order is not color:
         raise FootageError(f"{path} holds {order} crops and the bundle takes {color}; make crops with this bundle")
+    missing = shortage(crops.held_back.tolist())
+    if missing:
+        raise FootageError(f"{path} holds too few crops, {missing}; make it of more footage")
     return crops
+
+
+def shortage(held_back: Sequence[bool]) -> str | None:
+    """What is missing where there are too few crops to calibrate on, or to measure what that did; else None."""
+    unseen = sum(held_back)
+    seen = len(held_back) - unseen
+    if seen >= LEAST_SEEN and unseen >= LEAST_HELD_BACK:
+        return None
+    return (
+        f"{seen} to calibrate on and {unseen} held back, where {LEAST_SEEN} and {LEAST_HELD_BACK} are the least that "
+        "say anything"
+    )
 
 
 def _misfit(crops: CalibrationCrops, network: NetworkGeometry) -> str | None:
@@ -103,4 +121,6 @@ def _misfit(crops: CalibrationCrops, network: NetworkGeometry) -> str | None:
         return "it holds no crops"
     if crops.target.min() < 0 or crops.target.max() >= targets:
         return "a search region belongs to no template"
+    if not np.isfinite(crops.template_box).all():
+        return "the box of a template is not finite"
     return None

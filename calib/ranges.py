@@ -13,6 +13,7 @@ from .clipping import RangeMethod, clip_fraction
 from .replay import Replay, score_grid, session
 
 BINS = 4096
+"""Of each histogram of magnitudes."""
 
 Progress = Callable[[int, int], None]
 """Told how many runs are done, and of how many."""
@@ -79,12 +80,11 @@ def _measure(
             for name, array in zip(tensors, arrays, strict=True):
                 low, high, _ = extremes[name]
                 if high > low:
-                    counts[name] += np.histogram(array, BINS, (low, high))[0]
+                    counts[name] += np.histogram(np.abs(array), BINS, (0, max(-low, high)))[0]
             progress(count + done, passes * count)
     found = {}
     for name, (low, high, channels) in extremes.items():
-        kept = clip_fraction(method, counts[name], low, high)
-        limit = kept * max(abs(low), abs(high))
+        limit = clip_fraction(method, counts[name]) * max(-low, high)
         found[name] = TensorRange(max(low, -limit), min(high, limit), channels)
     return found
 

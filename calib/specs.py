@@ -1,4 +1,4 @@
-"""How calibration footage is named on a command line."""
+"""How calibration footage is named on a command line, and how much of it is taken."""
 
 from __future__ import annotations
 
@@ -6,3 +6,6 @@ SPECS = "VIDEO or FOLDER with its truth beside it, VIDEO@X,Y,W,H or FOLDER@X,Y,W
 
 LIMIT = 256
 """Search regions to collect, if nothing else is said."""
+
+LEAST_SEEN, LEAST_HELD_BACK = 16, 4
+"""Fewer search regions say nothing about a range, or about what calibration did."""

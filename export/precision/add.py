@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...calib.collect import collect_crops
 from ...calib.crops import CalibrationCrops, read_crops
+from ...calib.gather import crops_from_footage
 from ...calib.replay import Crops, OwnTemplates
-from ...calib.sources import open_sources
-from ...runtime.backends import load_backend
 from ...runtime.bundle import Bundle
 from ...runtime.errors import VerificationError
 from ...runtime.manifest import Calibration, GraphFile, HeldBackAgreement, Precision, Recipe
@@ -84,12 +82,11 @@ def gather_crops(bundle: Bundle, calibrating: Calibrating, say: Say) -> Calibrat
     manifest, sources = bundle.manifest, calibrating.sources
     if len(sources) == 1 and sources[0].endswith(".npz"):
         return read_crops(Path(sources[0]), manifest.network, manifest.color)
-    backend = load_backend(bundle, "onnxruntime", precision=Precision.FP32)
 
     def progress(done: int, count: int) -> None:
         say(f"collecting calibration crops: {done} of {count}")
 
-    return collect_crops(backend, open_sources(sources), limit=calibrating.limit, progress=progress)[0]
+    return crops_from_footage(bundle, sources, limit=calibrating.limit, progress=progress)[0]
 
 
 def reference_crops(answers: Reference) -> Crops:
