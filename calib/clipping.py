@@ -39,8 +39,8 @@ class RangeMethod(str, Enum):
 def clip_fraction(method: RangeMethod, counts: np.ndarray) -> float:
     """Which share of its largest magnitude, 0 to 1, the method keeps of a tensor.
 
-    counts: int64 [bins], a histogram of the magnitudes from 0 to the largest; bins a multiple of 2048. Symmetric, as
-    INT8 is: the same step serves both signs.
+    counts: int64 [bins], a histogram of the magnitudes from 0 to the largest; bins a multiple of 2048. The clip is the
+    same on both sides of zero.
     """
     if method is RangeMethod.MINMAX or counts.sum() == 0:
         return 1.0

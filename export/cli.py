@@ -18,7 +18,7 @@ from ..runtime.errors import InputError, MissingExtraError
 from ..runtime.extras import installed
 from ..runtime.manifest import Precision, to_json
 from ..runtime.network import ColorOrder, TemplateTokens
-from .engines.commands import engines, show_engines
+from .calibrate_command import calibrate
 from .options import parse_precisions, parse_recipes
 from .precision.commands import sensitivity
 from .precision.plan import INT8_RECIPES, Calibrating, PrecisionPlan
@@ -208,6 +208,7 @@ def inspect(
         print_bundle(console(), opened)
 
 
+app.command()(calibrate)
 app.command()(sensitivity)
 app.command()(engines)
 
