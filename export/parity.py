@@ -23,7 +23,7 @@ def measure_parity(bundle: Bundle, reference: Reference, precision: Precision = 
 
     The maps are read from the files that ship, with the three values that hold them made outputs in memory.
     """
-    agreement = compare(load_backend(bundle, "onnxruntime", precision=precision), reference)
+    agreement = compare(load_backend(bundle, "onnxruntime", precision=precision, selftest=False), reference)
     maps = _map_differences(bundle, reference, precision)
     return Parity(
         precision=precision,
@@ -59,7 +59,7 @@ def check_parity(parity: Parity) -> None:
 
 def _map_differences(bundle: Bundle, reference: Reference, precision: Precision) -> dict[str, float]:
     session = _session_with_maps(bundle.path(bundle.manifest.graph(GraphRole.SEARCH, precision)))
-    backend = load_backend(bundle, "onnxruntime", precision=precision)
+    backend = load_backend(bundle, "onnxruntime", precision=precision, selftest=False)
     window = hann_window(bundle.manifest.network.search_grid)
     worst: dict[str, float] = dict.fromkeys(MAP_NAMES, 0.0)
     for rows in batches(len(reference), bundle.manifest.batch):

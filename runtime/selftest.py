@@ -11,15 +11,19 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .backends.base import Backend
 from .bundle import Bundle
 from .errors import BundleError, VerificationError
 from .files import whole_or_nothing
 from .geometry import hann_window
 from .network import NetworkGeometry
+
+if TYPE_CHECKING:
+    # The engines ask for the reference when they are loaded.
+    from .backends.base import Backend
 
 BOX_TOLERANCE = 1e-4
 """In 0..1 of the crop: a fortieth of a pixel of a search region of 256."""

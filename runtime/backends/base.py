@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from ..manifest import Precision, Recipe
 from ..network import ColorOrder, NetworkGeometry
 
 TargetFeatures: TypeAlias = object
@@ -24,6 +26,17 @@ class SearchResult(NamedTuple):
     box: np.ndarray
     score: np.ndarray
     kept: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How an engine is to run a bundle. recipe: None takes the engine's first that the bundle has; batch: targets per
+    call, None takes the bundle's own, or one where there is a choice; threads: on the CPU, None for one per core."""
+
+    precision: Precision
+    recipe: Recipe | None = None
+    batch: int | None = None
+    threads: int | None = None
 
 
 class Backend(Protocol):

@@ -1,8 +1,8 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime on the CPU; `onnxruntime_gpu` has its providers for GPUs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..bundle import Bundle
-from ..errors import BackendError, InputError, MissingExtraError
+from ..errors import BackendError, MissingExtraError
 from ..extras import installed
 from ..manifest import GraphFile, GraphRole, Precision, Recipe
 from ..network import ColorOrder, NetworkGeometry
-from .base import SearchResult, TargetFeatures
+from .base import SearchResult, TargetFeatures, Wanted
+from .contract import Tensors, check_pictures, check_targets, check_tensors, foreign_features, output_names
+from .onnxruntime_binding import CPU, SearchBinding
 
 NAME = "onnxruntime"
 
@@ -42,6 +44,7 @@ class OnnxRuntimeBackend:
     """Runs the bundle's ONNX files on the CPU, with inputs and outputs in buffers that are bound once."""
 
     name = NAME
+    _device = CPU
 
     def __init__(self, bundle: Bundle, precision: Precision = Precision.FP32, threads: int | None = None) -> None:
         """Raises MissingExtraError, or BackendError where ONNX Runtime does not take a file."""
@@ -59,9 +62,9 @@ class OnnxRuntimeBackend:
         self._search = self._session(GraphRole.SEARCH)
         self._template_inputs = [i.name for i in self._template.get_inputs()]
         self._template_outputs = [o.name for o in self._template.get_outputs()]
-        self._outputs = ["box", "score", *(f"kept_{i}" for i in range(len(self.network.kept_counts)))]
+        self._outputs = output_names(self.network)
         self._check_graphs()
-        self._binding: _SearchBinding | None = None
+        self._binding: SearchBinding | None = None
 
     def _choose_recipe(self, precision: Precision) -> Recipe:
         """Which graphs of a precision are run. Raises BackendError for one that this engine does not run."""
@@ -77,37 +80,7 @@ class OnnxRuntimeBackend:
         return str(path)
 
     def _check_graphs(self) -> None:
-        """Hold the graphs' tensors against the manifest. Raises BackendError naming the first that does not fit."""
-        network, batch = self.network, self.batch
-        t, s, f = network.template_size, network.search_size, network.search_grid
-        wanted: dict[str, list[int | None]] = {
-            "template": [batch, t, t, 3],
-            "template_box": [batch, 4],
-            "search": [batch, s, s, 3],
-            "window": [f, f],
-            "box": [batch, 4],
-            "score": [batch],
-            **{f"kept_{i}": [batch, count] for i, count in enumerate(network.kept_counts)},
-        }
-        produced = {o.name: o for o in self._template.get_outputs()}
-        given = {o.name: o for o in self._search.get_outputs()}
-        values = [*self._template.get_inputs(), *self._search.get_inputs(), *given.values()]
-        for value in values:
-            shape = [n if isinstance(n, int) else None for n in value.shape]
-            cached = produced.get(value.name)
-            if cached is not None and cached.shape != value.shape and batch is not None:
-                raise self._unfit(f"{value.name} is {cached.shape} in one graph and {value.shape} in the other")
-            if value.name in wanted and shape != wanted[value.name]:
-                raise self._unfit(f"{value.name} is {value.shape}, the manifest says {wanted[value.name]}")
-        stages = {name for name in given if name.startswith("kept_")}
-        missing = set(self._outputs) - given.keys()
-        if missing or stages - set(self._outputs):
-            raise self._unfit(f"its outputs are {', '.join(given)}, the manifest says {', '.join(self._outputs)}")
-
-    def _unfit(self, what: str) -> BackendError:
-        return BackendError(
-            f"the graphs of {self._bundle.folder} do not fit its manifest ({what}); build the bundle again"
-        )
+        check_tensors(self._bundle, self.batch, _tensors(self._template), _tensors(self._search))
 
     @property
     def network(self) -> NetworkGeometry:
@@ -135,8 +108,7 @@ class OnnxRuntimeBackend:
         }
 
     def embed_template(self, template: np.ndarray, template_box: np.ndarray) -> TargetFeatures:
-        _check_pictures(template, "template", self.network.template_size)
-        self._check_batch(template)
+        check_pictures(template, "template", self.network.template_size, self.batch)
         feeds = {"template": np.ascontiguousarray(template)}
         if "template_box" in self._template_inputs:
             feeds["template_box"] = np.ascontiguousarray(template_box, np.float32)
@@ -144,27 +116,27 @@ class OnnxRuntimeBackend:
         return dict(zip(self._template_outputs, arrays, strict=True))
 
     def search(self, features: TargetFeatures, search: np.ndarray, window: np.ndarray) -> SearchResult:
-        if not isinstance(features, dict):
-            raise InputError("the features were made by another backend; call embed_template of this one")
-        size = self.network.search_size
-        _check_pictures(search, "search", size)
-        self._check_batch(search)
-        if any(len(array) != len(search) for array in features.values()):
-            raise InputError(f"{len(search)} search regions for features of another number of targets; give one each")
+        cached = self._cached(features)
+        check_pictures(search, "search", self.network.search_size, self.batch)
+        for value in cached.values():
+            check_targets(value.shape[0] if isinstance(value, np.ndarray) else value.shape()[0], len(search))
         start = perf_counter()
         if self._binding is None or self._binding.batch != len(search):
-            self._binding = _SearchBinding(self._ort, self._search, self._outputs, self.network, len(search))
-        self._binding.fill(features, search, window)
+            self._binding = SearchBinding(
+                self._ort, self._search, self._outputs, self.network, len(search), self._device
+            )
+        self._binding.fill(cached, search, window)
         filled = perf_counter()
         self._search.run_with_iobinding(self._binding.io)
         done = perf_counter()
-        result = self._binding.result
         self._timings = {"copy": (filled - start) * 1e3, "inference": (done - filled) * 1e3}
-        return result
+        return self._binding.result
 
-    def _check_batch(self, pictures: np.ndarray) -> None:
-        if self.batch not in (None, len(pictures)):
-            raise InputError(f"the bundle's graphs take a batch of {self.batch}, not {len(pictures)}")
+    def _cached(self, features: TargetFeatures) -> Mapping[str, Any]:
+        """What the template graph gave. Raises InputError for what another engine did."""
+        if not isinstance(features, dict):
+            raise foreign_features()
+        return features
 
     def _session(self, role: GraphRole) -> Any:
         file: GraphFile = self._bundle.manifest.graph(role, self._precision, self._recipe)
@@ -176,49 +148,35 @@ class OnnxRuntimeBackend:
         if role is GraphRole.TEMPLATE:
             # It runs once per target; its idle threads must not take the search session's cores.
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = self._providers()
         try:
-            return self._ort.InferenceSession(self._source(path, options), options, providers=["CPUExecutionProvider"])
+            session = self._ort.InferenceSession(self._source(path, options), options, providers=providers)
         except Exception as error:  # its own errors share no base class
             raise BackendError(f"ONNX Runtime {self._ort.__version__} does not load {path}: {error}") from error
+        first = providers[0] if isinstance(providers[0], str) else providers[0][0]
+        if session.get_providers()[0] != first:
+            # It goes on with another by itself; an engine that was asked for never falls back.
+            raise BackendError(
+                f"ONNX Runtime {self._ort.__version__} cannot use its {first} here and would run {path.name} with "
+                f"{session.get_providers()[0]}: its log says what is missing, mostly the CUDA, cuDNN or TensorRT "
+                "libraries of the version that it was built for"
+            )
+        return session
+
+    def _providers(self) -> list[Any]:
+        """Of a session, the one that must serve first."""
+        return ["CPUExecutionProvider"]
 
 
-def _check_pictures(pictures: np.ndarray, name: str, size: int) -> None:
-    if pictures.dtype != np.uint8 or pictures.shape[1:] != (size, size, 3):
-        raise InputError(f"{name} must be uint8 [B, {size}, {size}, 3], not {pictures.dtype} {list(pictures.shape)}")
+def load(bundle: Bundle, wanted: Wanted) -> OnnxRuntimeBackend:
+    """Raises MissingExtraError, BackendError."""
+    if wanted.recipe not in (None, _RECIPES.get(wanted.precision)):
+        raise BackendError(f"ONNX Runtime's CPU kernels are not made for {wanted.precision} ({wanted.recipe}) graphs")
+    return OnnxRuntimeBackend(bundle, wanted.precision, wanted.threads)
 
 
-class _SearchBinding:
-    """Fixed input and output buffers of the search session for one batch size."""
+def _tensors(session: Any) -> Tensors:
+    def shapes(values: Any) -> dict[str, list[int | None]]:
+        return {v.name: [n if isinstance(n, int) else None for n in v.shape] for v in values}
 
-    def __init__(self, ort: Any, session: Any, outputs: Sequence[str], network: NetworkGeometry, batch: int) -> None:
-        self.batch = batch
-        self.io = session.io_binding()
-        self._buffers: dict[str, np.ndarray] = {}
-        self._values: list[Any] = []
-        # The features' shapes are the graph's own: what a design caches of its target is its own affair.
-        for item in session.get_inputs():
-            shape = [batch if not isinstance(n, int) else n for n in item.shape]
-            dtype = {"tensor(uint8)": np.uint8, "tensor(float16)": np.float16}.get(item.type, np.float32)
-            self._buffers[item.name] = buffer = np.zeros(shape, dtype)
-            value = ort.OrtValue.ortvalue_from_numpy(buffer)
-            self.io.bind_ortvalue_input(item.name, value)
-            self._values.append(value)
-        found: dict[str, np.ndarray] = {}
-        for name in outputs:
-            shape, dtype = [batch, 4] if name == "box" else [batch], np.float32
-            if name.startswith("kept_"):
-                shape, dtype = [batch, network.kept_counts[int(name[5:])]], np.int32
-            found[name] = np.zeros(shape, dtype)
-            value = ort.OrtValue.ortvalue_from_numpy(found[name])
-            self.io.bind_ortvalue_output(name, value)
-            self._values.append(value)
-        self.result = SearchResult(found["box"], found["score"], tuple(found[n] for n in outputs[2:]))
-        self._features: object = None
-
-    def fill(self, features: dict[str, np.ndarray], search: np.ndarray, window: np.ndarray) -> None:
-        np.copyto(self._buffers["search"], search, casting="no")
-        np.copyto(self._buffers["window"], window, casting="no")
-        if features is not self._features:
-            for name, array in features.items():
-                np.copyto(self._buffers[name], array)
-            self._features = features
+    return Tensors(shapes(session.get_inputs()), shapes(session.get_outputs()))

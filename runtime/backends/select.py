@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from ..bundle import Bundle
 from ..errors import BackendError, InputError
-from ..manifest import Precision
-from . import onnxruntime
-from .base import Backend
+from ..manifest import Precision, Recipe
+from . import onnxruntime, onnxruntime_gpu
+from .base import Backend, Wanted
+from .check import check_answers
 
 
 class Choice(NamedTuple):
@@ -29,17 +30,23 @@ class BackendKind:
     """How an engine is looked for and loaded.
 
     probe: None where it can run the bundle on this machine, or why it cannot. precisions: those in which it can run
-    the bundle, what it takes where none is named first. load: bundle, precision, threads.
+    the bundle, what it takes where none is named first. load: raises BackendError, MissingExtraError.
     """
 
     probe: Callable[[Bundle], str | None]
     precisions: Callable[[Bundle], tuple[Precision, ...]]
-    load: Callable[[Bundle, Precision, int | None], Backend]
+    load: Callable[[Bundle, Wanted], Backend]
+
+
+def _provider(kind: type[onnxruntime_gpu.OnnxRuntimeCudaBackend]) -> BackendKind:
+    return BackendKind(kind.probe, kind.precisions, kind)
 
 
 BACKENDS: Mapping[str, BackendKind] = MappingProxyType(
     {
-        "onnxruntime": BackendKind(onnxruntime.probe, onnxruntime.precisions, onnxruntime.OnnxRuntimeBackend),
+        onnxruntime_gpu.CUDA_NAME: _provider(onnxruntime_gpu.OnnxRuntimeCudaBackend),
+        onnxruntime_gpu.TENSORRT_NAME: _provider(onnxruntime_gpu.OnnxRuntimeTensorrtBackend),
+        onnxruntime.NAME: BackendKind(onnxruntime.probe, onnxruntime.precisions, onnxruntime.load),
     }
 )
 """Engines by name, in the order in which `auto` tries them."""
@@ -56,25 +63,42 @@ def available(bundle: Bundle) -> list[Choice]:
 
 
 def load_backend(
-    bundle: Bundle, name: str = "auto", *, precision: Precision | None = None, threads: int | None = None
+    bundle: Bundle,
+    name: str = "auto",
+    *,
+    precision: Precision | None = None,
+    recipe: Recipe | None = None,
+    batch: int | None = None,
+    threads: int | None = None,
+    selftest: bool = True,
 ) -> Backend:
     """Load the engine `name`, which never falls back to another; `auto` takes the first usable in that precision.
 
-    precision: None takes the engine's own first choice. threads: CPU threads, None for as many as there are cores.
+    precision: None takes the engine's own first choice; recipe, batch, threads: see Wanted. selftest: ask the engine
+    for the reference's answers before it is handed on (see `check`).
 
-    Raises BackendError, saying of every engine why it was passed over; MissingExtraError where the named engine's
-    library is absent.
+    Raises BackendError, saying of every engine why it was passed over, or what an engine answers wrong;
+    MissingExtraError where the named engine's library is absent.
     """
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}; give at least 1")
     if name != "auto" and name not in BACKENDS:
         raise BackendError(f"there is no backend {name!r}; known are: auto, {', '.join(BACKENDS)}")
+    if batch is not None and bundle.manifest.batch not in (None, batch):
+        raise BackendError(
+            f"the graphs of {bundle.folder} take a batch of {bundle.manifest.batch}, not {batch}; "
+            f"build a bundle with: ostrack-export build --batch {batch}"
+        )
     if name == "auto":
         name = _first_usable(bundle, precision)
     if precision is None:
         # Where it has none, loading says what is missing.
         precision = next(iter(BACKENDS[name].precisions(bundle)), Precision.FP32)
-    return BACKENDS[name].load(bundle, precision, threads)
+    backend = BACKENDS[name].load(bundle, Wanted(precision, recipe, batch, threads))
+    if selftest and not (name == onnxruntime.NAME and precision is Precision.FP32):
+        # The build itself proved those graphs on that engine, to tighter bounds than these.
+        check_answers(backend, bundle, precision)
+    return backend
 
 
 def _first_usable(bundle: Bundle, precision: Precision | None) -> str:

@@ -18,8 +18,8 @@ Graph = NewType("Graph", int)
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """A GPU. `capability`: its compute capability, (8, 7) on a Jetson Orin; `shares_memory`: it has no memory of its own
-    but works in the host's, as on a Jetson."""
+    """A GPU. `capability`: its compute capability, (8, 7) on a Jetson Orin; `shares_memory`: it has no memory of its
+    own but works in the host's, as on a Jetson."""
 
     name: str
     capability: tuple[int, int]
@@ -51,7 +51,7 @@ class HostBuffer:
 
 
 class Cuda(Protocol):
-    """One GPU. Everything but `name`, `device` and `active` is called inside of `active()`, in any one thread at a time.
+    """One GPU. All but `name`, `device` and `active` is called inside of `active()`, in any one thread at a time.
 
     Copies and launches only enqueue: their memory must live, and the host's stay untouched, until `synchronize`.
     Whatever fails raises BackendError.

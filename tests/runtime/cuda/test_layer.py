@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from ostrack_edge.runtime.cuda import BINDINGS, Cuda, find_gpu, installed_bindings, open_cuda
+from ostrack_edge.runtime.cuda import BINDINGS, Cuda, DeviceBuffer, find_gpu, installed_bindings, open_cuda
 from ostrack_edge.runtime.cuda import find as find_module
 from ostrack_edge.runtime.cuda.cuda_python import CudaPython
 from ostrack_edge.runtime.cuda.driver import Driver
@@ -127,9 +127,10 @@ def test_memory_that_was_given_back(kind: str, device: FakeDevice) -> None:
 
 def test_pycuda_leaves_no_context_behind(device: FakeDevice) -> None:
     cuda = over("pycuda", device)
-    with pytest.raises(RuntimeError), cuda.active():
+    with cuda.active():
         assert device.active == 1
-        raise RuntimeError
+    with pytest.raises(BackendError), cuda.active():
+        cuda.copy_in(DeviceBuffer(1, 8), cuda.alloc_host(8), cuda.stream())
     assert device.active == 0
 
 
