@@ -1,9 +1,10 @@
 """Does an engine that rounds otherwise than the reference still compute the same network?
 
-FP32's bound (a fortieth of a pixel, every kept token) would refuse every engine that rounds, and none can be drawn from
-the largest difference alone: where two candidates are nearly equal, rounding keeps the other one, and in that crop the
-box at the cell that lost its token moves by most of a pixel, in FP16 as in INT8. So a crop more or less does not decide;
-what most crops say does. A wrong engine (another layout, a stale buffer, an overflow, a lost scale) is wrong on most.
+FP32's bound (a fortieth of a pixel, every kept token) would refuse every engine that rounds, and none can be drawn
+from the largest difference alone: where two candidates are nearly equal, rounding keeps the other one, and in that crop
+the box at the cell that lost its token moves by most of a pixel, in FP16 as in INT8. So a crop more or less does not
+decide; what most crops say does. A wrong engine (another layout, a stale buffer, an overflow, a lost scale) is wrong on
+most.
 
 Measured on the stored crops, FP16 and INT8 emulated on a CPU, for the default model and for a tiny untrained network;
 the errors were planted in FP32 graphs of both. Figures: median box in pixels of the crop, worst score, kept in common:
@@ -20,6 +21,10 @@ the errors were planted in FP32 graphs of both. Figures: median box in pixels of
     the template features of another target   0.6    0.052   0.949     0.004  0.008   0.898
     the search region of the call before      17.6   0.871   0.637     0.631  0.004   0.690
     template features all zero                17.0   0.851   0.620     0.481  0.000   0.836
+
+OSTrack-256 with made-up weights: FP16 0.030, 0.0003, 0.999; INT8 Linears 2.6, 0.008, 0.976; INT8 attention 10.7, 0.089,
+0.850. Made-up weights rank candidates that hardly differ, and in INT8 by chance: their bundles, which are there to be
+timed, have bounds that only nonsense breaks.
 
 FP16 is told apart from every planted error. INT8 is as far off as a Linear that is wrong in one block alone, so that
 much is not seen in INT8; the other errors are. FP32 on a GPU has FP16's bounds, as its TF32 has FP16's mantissa.
@@ -67,6 +72,7 @@ class Bounds:
 
 
 _HALF = Bounds(median_box=0.1, worst_box=4.0, score=0.02, kept=0.97)
+_MADE_UP_INT8 = Bounds(median_box=16.0, worst_box=64.0, score=0.15, kept=0.7)
 BOUNDS: Mapping[Precision, Bounds] = MappingProxyType(
     {
         Precision.FP32: _HALF,
@@ -101,9 +107,16 @@ def measure_rounding(backend: Backend, reference: Reference) -> Rounding:
     )
 
 
+def bounds_of(bundle: Bundle, precision: Precision) -> Bounds:
+    """What an engine of the bundle has to keep to."""
+    if precision is Precision.INT8 and not bundle.manifest.trained:
+        return _MADE_UP_INT8
+    return BOUNDS[precision]
+
+
 def check_answers(backend: Backend, bundle: Bundle, precision: Precision) -> Rounding:
     """Raise BackendError where the engine does not give the bundle's stored answers within its precision's bounds."""
-    found, bounds = measure_rounding(backend, read_reference(bundle)), BOUNDS[precision]
+    found, bounds = measure_rounding(backend, read_reference(bundle)), bounds_of(bundle, precision)
     wrong = [
         f"{what} {value:.3g} (at most {limit:g})"
         for what, value, limit in (

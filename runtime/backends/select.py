@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from ..bundle import Bundle
 from ..errors import BackendError, InputError
-from ..manifest import Precision, Recipe
-from . import onnxruntime, onnxruntime_gpu
+from ..manifest import Flavour, Precision, Recipe
+from . import onnxruntime, onnxruntime_gpu, tensorrt
 from .base import Backend, Wanted
 from .check import check_answers
 
@@ -42,8 +43,18 @@ def _provider(kind: type[onnxruntime_gpu.OnnxRuntimeCudaBackend]) -> BackendKind
     return BackendKind(kind.probe, kind.precisions, kind)
 
 
+def _engines(flavour: Flavour) -> BackendKind:
+    return BackendKind(
+        partial(tensorrt.probe, flavour=flavour),
+        partial(tensorrt.precisions, flavour=flavour),
+        partial(tensorrt.load, flavour=flavour),
+    )
+
+
 BACKENDS: Mapping[str, BackendKind] = MappingProxyType(
     {
+        tensorrt.NAMES[Flavour.TENSORRT]: _engines(Flavour.TENSORRT),
+        tensorrt.NAMES[Flavour.RTX]: _engines(Flavour.RTX),
         onnxruntime_gpu.CUDA_NAME: _provider(onnxruntime_gpu.OnnxRuntimeCudaBackend),
         onnxruntime_gpu.TENSORRT_NAME: _provider(onnxruntime_gpu.OnnxRuntimeTensorrtBackend),
         onnxruntime.NAME: BackendKind(onnxruntime.probe, onnxruntime.precisions, onnxruntime.load),
