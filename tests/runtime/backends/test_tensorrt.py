@@ -107,7 +107,7 @@ def test_a_dropped_target_and_a_dropped_engine_give_everything_back(engines: Pat
 @pytest.mark.parametrize("refused", ["deserialise", "context", "address", "run"])
 def test_an_engine_that_fails_leaves_nothing_behind(engines: Path, machine: FakeMachine, refused: str) -> None:
     machine.library.refuses = {refused}
-    with pytest.raises(BackendError, match=rf"^TensorRT 10\.3\.0 .*engines/(template|search)\.fp16.*") as failed:
+    with pytest.raises(BackendError, match=r"^TensorRT 10\.3\.0 .*engines/(template|search)\.fp16.*") as failed:
         load(engines)
     if refused == "deserialise":
         assert str(failed.value).endswith("Error Code 1: Serialization (the magic tag does not match)")
