@@ -11,13 +11,14 @@ import typer
 from .._command import bundle_or_default, console, parse_blocks, parse_keep_ratio, run_app
 from ..export.variants import VARIANTS, Elimination, changed_geometry, published_geometry
 from ..runtime.files import check_place
-from ..runtime.manifest import read_manifest
+from ..runtime.manifest import Precision, read_manifest
 from ..runtime.network import TemplateTokens
 from .accuracy.agreement_command import agreement
 from .accuracy.commands import accuracy
 from .accuracy.compare_command import compare, report, submit
 from .fps.measure import FpsOptions, measure
 from .fps.table import print_fps
+from .gpu.command import gpu
 from .macs.count import count_bundle, count_geometry, count_keep_ratios
 from .macs.table import print_keep_ratios, print_macs
 from .output import write_json
@@ -90,6 +91,9 @@ def fps(
     backend: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this backend of the bundle; may be repeated.")
     ] = None,
+    precision: Annotated[
+        list[Precision] | None, typer.Option(help="Only this precision of the backends; may be repeated.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of every row; one per core by default.")
     ] = None,
@@ -115,6 +119,7 @@ def fps(
         bundle=bundle_or_default(bundle),
         video=video,
         backends=tuple(backend or ()),
+        precisions=tuple(precision or ()),
         threads=threads,
         rounds=rounds,
         frames=frames,
@@ -149,7 +154,7 @@ def crop(
         write_json(json, times)
 
 
-for command in (accuracy, agreement, compare, report, submit):
+for command in (gpu, accuracy, agreement, compare, report, submit):
     app.command()(command)
 
 

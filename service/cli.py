@@ -9,6 +9,7 @@ import typer
 
 from .._command import bundle_or_default, parse_box, run_app
 from ..runtime.geometry import Box
+from ..runtime.manifest import Precision
 
 app = typer.Typer(name="ostrack-track", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -42,6 +43,9 @@ def run(
         typer.Option(metavar="FILE", help="Write one line x,y,w,h per frame; the first is the initial box."),
     ] = None,
     backend: Annotated[str, typer.Option(metavar="NAME", help="The engine, or auto: the first that can run.")] = "auto",
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of the bundle's graphs or engines; without it, the engine's own first.")
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="CPU threads of the engine; without it, one per core."),
@@ -54,7 +58,9 @@ def run(
     # Here, so that --help answers at once and without OpenCV.
     from .run import TrackingJob, run_job
 
-    job = TrackingJob(video, bundle_or_default(bundle), init, out, results, backend, threads, allow_truncated)
+    job = TrackingJob(
+        video, bundle_or_default(bundle), init, out, results, backend, precision, threads, allow_truncated
+    )
     for line in run_job(job):
         print(line)
 

@@ -20,6 +20,7 @@ from ..runtime.backends.select import available
 from ..runtime.bundle import Bundle
 from ..runtime.errors import FootageError, InputError
 from ..runtime.geometry import Box, check_box
+from ..runtime.manifest import Precision
 from ..runtime.tracker import Tracker
 from .follow import Track, Watcher, follow
 from .outputs import check_outputs
@@ -36,6 +37,7 @@ class TrackingJob:
     out: Path | None = None
     results: Path | None = None
     backend: str = "auto"
+    precision: Precision | None = None
     threads: int | None = None
     allow_truncated: bool = False
 
@@ -49,7 +51,7 @@ def run_job(job: TrackingJob) -> list[str]:
         check_outputs(footage, job.out, job.results)
         init = first_box(footage, job.init)
         bundle = Bundle.open(job.bundle)
-        tracker = Tracker.load(bundle, job.backend, "bgr", threads=job.threads)
+        tracker = Tracker.load(bundle, job.backend, "bgr", job.precision, job.threads)
         track = _track_and_write(job, footage, tracker, init, "" if bundle.manifest.trained else "made-up weights")
         return [
             _speed_line(job, track),

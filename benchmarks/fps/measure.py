@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...runtime.bundle import Bundle
 from ...runtime.errors import BenchmarkError, CheckpointError, InputError, MissingExtraError
+from ...runtime.manifest import Precision
 from ..machine import physical_cores, read_machine
 from ..progress import StepProgress
 from ..sysfs import Conditions, read_conditions
@@ -25,7 +26,8 @@ from .rows import MissingRow, choose_rows, rows_beside
 
 @dataclass(frozen=True)
 class FpsOptions:
-    """What to measure. `threads` None takes one per core; `backends` empty takes all; `sustained` is in seconds.
+    """What to measure. `threads` None takes one per core; `backends` and `precisions` empty take all; `sustained` is in
+    seconds.
 
     `beside`: further bundles whose engines take turns with this one's, on the same frames.
 
@@ -37,6 +39,7 @@ class FpsOptions:
     bundle: Path
     video: Path | None = None
     backends: tuple[str, ...] = ()
+    precisions: tuple[Precision, ...] = ()
     threads: int | None = None
     rounds: int = 5
     frames: int = 20
@@ -144,9 +147,9 @@ def measure(options: FpsOptions) -> FpsReport:
     nothing could be measured or a checkpoint was given that does not fit the bundle.
     """
     bundle = Bundle.open(options.bundle)
-    rows, unusable = choose_rows(bundle, options.backends)
+    rows, unusable = choose_rows(bundle, options.backends, options.precisions)
     for folder in options.beside:
-        rows += rows_beside(Bundle.open(folder), options.backends)
+        rows += rows_beside(Bundle.open(folder), options.backends, options.precisions)
     before = read_conditions()
     with ExitStack() as stack:
         run = Measurement(options, bundle, stack)

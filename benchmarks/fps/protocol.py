@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ...runtime.manifest import Precision
+from ..gpu.protocol import MeasureGpu
 
 
 class Engine(str, Enum):
@@ -140,8 +141,8 @@ class ProductTimes:
     ms: tuple[float, ...]
 
 
-Request = LoadRow | RunTurn | RunSustained | LoadProducts | RunProducts
+Request = LoadRow | RunTurn | RunSustained | LoadProducts | RunProducts | MeasureGpu
 REQUESTS: dict[str, type[Request]] = {
-    kind.__name__: kind for kind in (LoadRow, RunTurn, RunSustained, LoadProducts, RunProducts)
+    kind.__name__: kind for kind in (LoadRow, RunTurn, RunSustained, LoadProducts, RunProducts, MeasureGpu)
 }
 """Requests by the name that they have on the wire."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...runtime.bundle import Bundle
 from ...runtime.errors import BackendError, BenchmarkError
+from ...runtime.manifest import Precision
 from .protocol import Engine, Row
 
 PYTORCH_ROWS = (Row(Engine.REFERENCE), Row(Engine.SAVINGS), Row(Engine.COMPILED))
@@ -20,10 +21,13 @@ class MissingRow:
     reason: str
 
 
-def choose_rows(bundle: Bundle, names: Sequence[str]) -> tuple[list[Row], list[MissingRow]]:
+def choose_rows(
+    bundle: Bundle, names: Sequence[str], precisions: Sequence[Precision] = ()
+) -> tuple[list[Row], list[MissingRow]]:
     """The PyTorch rows, then one per backend and precision of the bundle, and the backends that cannot run here.
 
     names: the backends asked for, or none for all; one that is asked for and cannot run raises BackendError.
+    precisions: those asked for, or none for all; one that no chosen backend runs raises BackendError.
     """
     # Lazily, as the runtime's backends need an inference library's bindings and `macs` needs none.
     from ...runtime.backends.select import available
@@ -41,11 +45,21 @@ def choose_rows(bundle: Bundle, names: Sequence[str]) -> tuple[list[Row], list[M
         if not choices[name].usable:
             raise BackendError(f"the backend {name} cannot run {bundle.folder} here: {choices[name].reason}")
     chosen = [choices[name] for name in dict.fromkeys(names or choices)]
-    rows = [Row(Engine.BUNDLE, c.name, p) for c in chosen if c.usable for p in c.precisions]
+    rows = [
+        Row(Engine.BUNDLE, c.name, p)
+        for c in chosen
+        if c.usable
+        for p in c.precisions
+        if not precisions or p in precisions
+    ]
+    for precision in precisions:
+        if precision not in {row.precision for row in rows}:
+            has = "; ".join(f"{c.name}: {', '.join(map(str, c.precisions)) or 'none'}" for c in chosen if c.usable)
+            raise BackendError(f"no chosen backend runs {bundle.folder} in {precision} here ({has or 'none can run'})")
     return [*PYTORCH_ROWS, *rows], [MissingRow(c.name, c.reason) for c in chosen if not c.usable]
 
 
-def rows_beside(bundle: Bundle, names: Sequence[str]) -> list[Row]:
+def rows_beside(bundle: Bundle, names: Sequence[str], precisions: Sequence[Precision] = ()) -> list[Row]:
     """The rows of a bundle measured beside another: its graphs' engines, without PyTorch. Raises as choose_rows."""
-    rows, _ = choose_rows(bundle, names)
+    rows, _ = choose_rows(bundle, names, precisions)
     return [replace(row, beside=str(bundle.folder)) for row in rows if row.engine is Engine.BUNDLE]

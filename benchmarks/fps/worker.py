@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from ...runtime.errors import BenchmarkError, OSTrackEdgeError
 from ...runtime.manifest import from_json, to_json
+from ..gpu.protocol import MeasureGpu
 from .products import ProductTimer
 from .protocol import REQUESTS, LoadProducts, LoadRow, RunProducts, RunSustained, RunTurn
 from .timing import RowTimer
@@ -49,6 +50,10 @@ class Worker:
         match request:
             case LoadRow() | LoadProducts() if self._row or self._products:
                 raise BenchmarkError("this worker has loaded its engine already; start another one")
+            case MeasureGpu():
+                from ..gpu.measure import measure_row
+
+                return measure_row(request, self._ticker)
             case LoadRow():
                 self._row = RowTimer(request)
                 return self._row.loaded
