@@ -83,7 +83,11 @@ def collect_crops(
     bag = collector.bag
     missing = shortage(bag.held_back)
     if missing:
-        raise FootageError(f"the footage gives too few different crops, {missing}; give more of it, of several targets")
+        alike, lost = sum(report.duplicates for report in reports), sum(report.lost for report in reports)
+        raise FootageError(
+            f"the footage gives too few different crops, {missing} ({alike} near-duplicates left out, the target lost "
+            f"{lost} times); give more of it, of several targets"
+        )
     crops = CalibrationCrops(
         np.stack(bag.template),
         np.stack(bag.template_box),
@@ -132,7 +136,7 @@ class _Collector:
         if sequence is not self._sequence:
             self._sequence, self._tried, self._thumbnails = sequence, set(), []
         for run in plan_runs(sequence, frames, quota):
-            if report.kept < quota and not self._tried.issuperset(run.frames[:1]):
+            if report.kept < quota and not self._tried.issuperset(run.wanted[:1]):
                 self._follow(sequence, run, quota, report)
         return report
 
@@ -141,11 +145,12 @@ class _Collector:
         self._begin(sequence.frames[run.start], run.box)
         report.frames += 1
         for number in run.frames:
-            if number in self._tried or report.kept >= quota:
+            wanted = number in run.wanted
+            if report.kept >= quota or (wanted and number in self._tried):
                 return
             frame = sequence.frames[number]
             report.frames += 1
-            if number in run.wanted:
+            if wanted:
                 self._tried.add(number)
                 self._take(frame, report)
             box, truth = self._tracker.update(frame).box, visible_box(sequence, number)
