@@ -39,7 +39,7 @@ class SquareFrames(Frames):
 
     def box(self, index: int) -> tuple[float, float, float, float]:
         n = 0 if self._still else index
-        return 100 + 40 * np.sin(n / 9), 75 + 30 * np.cos(n / 7), SIDE, SIDE
+        return 100 + 30 * np.sin(n / 40), 75 + 20 * np.cos(n / 30), SIDE, SIDE
 
     def _read(self, index: int) -> np.ndarray:
         n = 0 if self._still else index

@@ -82,9 +82,7 @@ def test_a_damaged_byte_amid_the_pictures(made_crops: Maker, tiny_geometry: Netw
         read_crops(path, tiny_geometry, ColorOrder.BGR)
 
 
-def test_crops_of_another_network_or_colour(
-    made_crops: Maker, tiny_geometry: NetworkGeometry, tmp_path: Path
-) -> None:
+def test_crops_of_another_network_or_colour(made_crops: Maker, tiny_geometry: NetworkGeometry, tmp_path: Path) -> None:
     write_crops(tmp_path / "crops.npz", made_crops())
     larger = dataclasses.replace(tiny_geometry, search_size=256)
     with pytest.raises(FootageError, match=r"search is uint8 \[20, 128, 128, 3\]\); make crops with this bundle"):
