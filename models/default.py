@@ -9,6 +9,8 @@ from ..runtime.errors import BundleError, CheckpointError
 DEFAULT_NAME = "edge"
 """What the default model is called in tables and messages."""
 
+_REINSTALL = "install ostrack-edge again"
+
 _HOME = Path(__file__).parent / DEFAULT_NAME
 
 
@@ -34,5 +36,11 @@ def default_card() -> Path:
     return _HOME / "MODEL_CARD.md"
 
 
+def remedy(path: Path, otherwise: str) -> str:
+    """What to do about a damaged file, or a bundle's folder: `otherwise`, except that the default model's come with the
+    package, and are not for its user to make or to copy again."""
+    return _REINSTALL if path.resolve().is_relative_to(_HOME.resolve()) else otherwise
+
+
 def _absent(path: Path) -> str:
-    return f"the default model {DEFAULT_NAME} is not part of this installation (no {path}); install ostrack-edge again"
+    return f"the default model {DEFAULT_NAME} is not part of this installation (no {path}); {_REINSTALL}"

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ..models import remedy
 from .errors import BundleError
 from .manifest import EngineFile, GraphFile, Manifest, ReferenceFile, read_manifest
 
@@ -52,7 +53,8 @@ class Bundle:
 
     def _check_files(self) -> None:
         if not self.manifest.graphs:
-            raise BundleError(f"{self.folder} lists no graphs in its manifest; build the bundle again")
+            advice = remedy(self.folder, "build the bundle again")
+            raise BundleError(f"{self.folder} lists no graphs in its manifest; {advice}")
         for file in (*self.manifest.graphs, self.manifest.reference):
             _check_file(self.path(file), file)
 
@@ -89,15 +91,14 @@ class Bundle:
 
 
 def _check_file(path: Path, file: GraphFile | ReferenceFile) -> None:
+    advice = remedy(path, "copy or build the bundle again")
     try:
         size = path.stat().st_size
         if size != file.bytes:
-            raise BundleError(
-                f"{path} is damaged: it has {size} bytes and not {file.bytes}; copy or build the bundle again"
-            )
+            raise BundleError(f"{path} is damaged: it has {size} bytes and not {file.bytes}; {advice}")
         if file_sha256(path) != file.sha256:
-            raise BundleError(f"{path} is damaged: its SHA-256 is not the manifest's; copy or build the bundle again")
+            raise BundleError(f"{path} is damaged: its SHA-256 is not the manifest's; {advice}")
     except FileNotFoundError:
-        raise BundleError(f"{path} is missing from the bundle; copy or build the bundle again") from None
+        raise BundleError(f"{path} is missing from the bundle; {advice}") from None
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from None

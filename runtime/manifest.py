@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..models import remedy
 from .errors import BundleError, OSTrackEdgeError
 from .network import ColorOrder, NetworkGeometry
 
@@ -302,6 +303,7 @@ def _parse_scalar(kind: Any, value: Any, where: str) -> Any:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the bundle in `folder`. Raises BundleError where it is missing, damaged or of a newer schema."""
     path = folder / MANIFEST_NAME
+    advice = remedy(path, "build the bundle again")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -313,17 +315,17 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path} is damaged ({error}); build the bundle again") from None
+        raise BundleError(f"{path} is damaged ({error}); {advice}") from None
     if not isinstance(data, dict) or type(data.get("schema")) is not int:
-        raise BundleError(f"{path} is damaged (it names no schema version); build the bundle again")
+        raise BundleError(f"{path} is damaged (it names no schema version); {advice}")
     if data["schema"] != SCHEMA:
         if data["schema"] > SCHEMA:
             raise BundleError(
                 f"{path} has schema {data['schema']}, this package reads up to {SCHEMA}; "
                 "upgrade it with: pip install -U ostrack-edge"
             )
-        raise BundleError(f"{path} has schema {data['schema']}, this package reads {SCHEMA}; build the bundle again")
+        raise BundleError(f"{path} has schema {data['schema']}, this package reads {SCHEMA}; {advice}")
     try:
         return from_json(Manifest, data)
     except BundleError as error:
-        raise BundleError(f"{path} is damaged ({error}); build the bundle again") from None
+        raise BundleError(f"{path} is damaged ({error}); {advice}") from None

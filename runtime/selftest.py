@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..models import remedy
+from .backends.base import Backend
 from .bundle import Bundle
 from .errors import BundleError, VerificationError
 from .files import whole_or_nothing
@@ -128,17 +130,18 @@ def write_reference(path: Path, reference: Reference) -> None:
 def read_reference(bundle: Bundle) -> Reference:
     """The reference of a bundle. Raises BundleError where it does not fit the manifest."""
     path = bundle.path(bundle.manifest.reference)
+    advice = remedy(path, "build the bundle again")
     names = [f.name for f in dataclasses.fields(Reference) if f.name != "kept"]
     stages = [f"kept_{i}" for i in range(len(bundle.manifest.network.kept_counts))]
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in (*names, *stages)}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{path} is damaged ({error}); build the bundle again") from None
+        raise BundleError(f"{path} is damaged ({error}); {advice}") from None
     reference = Reference(**{n: found[n] for n in names}, kept=tuple(found[s] for s in stages))
     problem = _misfit(reference, bundle.manifest.network)
     if problem:
-        raise BundleError(f"{path} does not fit its bundle ({problem}); build the bundle again")
+        raise BundleError(f"{path} does not fit its bundle ({problem}); {advice}")
     return reference
 
 

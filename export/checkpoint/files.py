@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import torch
 
+from ...models import remedy
 from ...runtime.errors import CheckpointError, MissingExtraError
 from .pickle_names import STORAGE_DTYPES, shown
 from .tensor_records import state_dict_tensors
@@ -107,7 +108,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     if not stat.S_ISREG(status.st_mode):
         raise CheckpointError(f"{path} is a device or a pipe; give a checkpoint file")
     if not status.st_size:
-        raise CheckpointError(f"the checkpoint {path} is empty; {DAMAGED}")
+        raise CheckpointError(f"the checkpoint {path} is empty; {remedy(path, DAMAGED)}")
     with path.open("rb") as file:
         yield file, status.st_size
 
@@ -164,7 +165,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, st
             # Copied out of the mapped file, which its owner may replace or cut while the tensors live.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} is a damaged safetensors file ({shown(str(error))}); {DAMAGED}") from None
+        raise CheckpointError(
+            f"{path} is a damaged safetensors file ({shown(str(error))}); {remedy(path, DAMAGED)}"
+        ) from None
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors; save the state_dict() of the model")
     return tensors, metadata

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,6 +74,26 @@ def test_an_installation_without_it_says_what_to_do(tmp_path: Path, monkeypatch:
         Tracker.load()
     with pytest.raises(CheckpointError, match=r"edge\.safetensors\); install .* or name a checkpoint of your own"):
         load_network()
+
+
+def test_a_damaged_one_is_to_be_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(default_bundle().parent, tmp_path / "edge")
+    monkeypatch.setattr(default, "_HOME", tmp_path / "edge")
+    for path in sorted(default_bundle().rglob("*.*")):
+        good = path.read_bytes()
+        path.write_bytes(good[:-3])
+        with pytest.raises(BundleError, match=rf"{path.name} is damaged.*; install ostrack-edge again$"):
+            Bundle.open(default_bundle())
+        path.write_bytes(good)
+    with default_checkpoint().open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(CheckpointError, match=r"damaged safetensors file .*; install ostrack-edge again$"):
+        load_network()
+    # Anybody's own bundle is made or copied again.
+    own = shutil.copytree(default_bundle(), tmp_path / "own")
+    (own / "manifest.json").write_text("{")
+    with pytest.raises(BundleError, match=r"; build the bundle again$"):
+        Bundle.open(own)
 
 
 # ---- it tracks
