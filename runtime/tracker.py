@@ -27,6 +27,10 @@ class TrackResult(NamedTuple):
     score: float
     kept: tuple[np.ndarray, ...]
 
+    def __repr__(self) -> str:
+        # Without `kept`: hundreds of numbers in which box and score would be lost.
+        return f"TrackResult(box={self.box!r}, score={self.score!r})"
+
 
 class Tracker:
     """Follows one target: `init` with a frame and a box, then `update` with every further frame.

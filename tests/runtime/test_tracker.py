@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ostrack_edge import Box, ColorOrder, OSTrackEdgeError, Tracker
+from ostrack_edge import Box, ColorOrder, OSTrackEdgeError, Tracker, TrackResult
 from ostrack_edge.datasets import Scene, open_footage
 from ostrack_edge.export import untrained_network
 from ostrack_edge.export.reference import ReferenceBackend, SavingsBackend
@@ -247,3 +247,12 @@ def test_a_symbolic_batch_serves_several_targets_at_once(bundle_of: Callable[...
     for i in range(3):
         alone = engine.search(engine.embed_template(template[i : i + 1], box[:1]), search[i : i + 1], window)
         np.testing.assert_allclose(alone.box[0], boxes[i], atol=1e-6)
+
+
+def test_a_result_prints_box_and_score_and_unpacks_into_all_three() -> None:
+    kept = (np.arange(3, dtype=np.int32),)
+    result = TrackResult(Box(1, 2, 3, 4), 0.5, kept)
+    assert repr(result) == "TrackResult(box=Box(x=1, y=2, width=3, height=4), score=0.5)"
+    box, score, stages = result
+    assert (box, score) == (Box(1, 2, 3, 4), 0.5)
+    assert stages is kept
