@@ -8,6 +8,7 @@ Exit codes: 0 done, 1 an error of this package or of the machine (one sentence o
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from itertools import pairwise
@@ -51,12 +52,13 @@ def run_app(app: typer.Typer) -> NoReturn:
         _leave(_usage_sentence(error), getattr(error, "exit_code", 2))
     except (KeyboardInterrupt, typer.Abort):
         _leave("interrupted", 130)
-    except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does: nobody is left to tell.
-        _drop_stdout()
-        sys.exit(1)
     except OSError as error:
-        _leave((f"{error.filename}: " if error.filename else "") + os_sentence(error))
+        _leave_after(error)
+    except SystemExit as left:
+        # click takes every broken pipe for stdout's, and leaves without a word.
+        if isinstance(left.__context__, BrokenPipeError):
+            _leave_after(left.__context__)
+        raise
     if code == 130:
         _leave("interrupted", 130)
     sys.exit(code if isinstance(code, int) else 0)
@@ -140,6 +142,29 @@ def _leave(sentence: str, code: int = 1) -> NoReturn:
         _drop_stdout()
     print(sentence if code == 130 else f"error: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+def _leave_after(error: OSError) -> NoReturn:
+    if isinstance(error, BrokenPipeError) and _is_stdout_broken():
+        # Whoever read our output has gone, as `head` does: nobody is left to tell.
+        _drop_stdout()
+        sys.exit(1)
+    _leave((f"{error.filename}: " if error.filename else "") + os_sentence(error))
+
+
+def _is_stdout_broken() -> bool:
+    """Whether it is stdout whose reader has gone, and not that of a file or a process."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    if not hasattr(select, "poll"):
+        # Windows tells in no other way: what was written last may have been dropped with the error.
+        return True
+    # What was written when the error came is not kept, so that a flush alone would not tell.
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _drop_stdout() -> None:

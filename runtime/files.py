@@ -20,6 +20,7 @@ _ADVICE = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path",
     errno.EISDIR: "give the path of a file",
+    errno.EPIPE: "what was to read it has ended; start that again, or write to a file",
 }
 
 _OF_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})

@@ -29,6 +29,10 @@ def do(how: str, box: Annotated[Box | None, typer.Option(parser=parse_box)] = No
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/some/file")
     if how == "nameless":
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if how == "pipe":
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.write(writer, b"x")
     if how == "ctrl-c":
         raise KeyboardInterrupt
     if how == "exit":
@@ -58,6 +62,11 @@ def run(*args: str, stdout: int | None = subprocess.PIPE) -> "subprocess.Complet
         (["do", "own"], 1, "error: the bundle is damaged; build it again\n"),
         (["do", "disk"], 1, "error: /some/file: No space left on device; free some space there and run it again\n"),
         (["do", "nameless"], 1, "error: No space left on device; free some space there and run it again\n"),
+        (
+            ["do", "pipe"],
+            1,
+            "error: Broken pipe; what was to read it has ended; start that again, or write to a file\n",
+        ),
         (["do", "ctrl-c"], 130, "interrupted\n"),
         (["do", "exit"], 7, ""),
         (["do", "stopped"], 130, ""),
@@ -111,6 +120,13 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+def test_a_broken_pipe_elsewhere_is_told_into_a_file_too(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as out:
+        done = run("do", "pipe", stdout=out.fileno())
+    assert (done.returncode, done.stderr[:19]) == (1, "error: Broken pipe;")
+    assert (tmp_path / "out").read_text() == "begun None\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
