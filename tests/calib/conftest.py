@@ -55,7 +55,7 @@ class WhiteFinder:
     the crop's corner instead."""
 
     name = "white finder"
-    timings_ms: Mapping[str, float] = {}  # noqa: RUF012 - nothing is ever put in
+    timings_ms: Mapping[str, float] = {}
 
     def __init__(
         self, network: NetworkGeometry, color: ColorOrder = ColorOrder.BGR, batch: int | None = 1, astray: bool = False
@@ -96,7 +96,8 @@ def engine(tiny_geometry: NetworkGeometry) -> Callable[..., WhiteFinder]:
 
 @pytest.fixture
 def footage() -> Callable[..., Sequence]:
-    """Makes a sequence of `count` frames; `known`: its first box alone is; `absent`: frames without a visible target."""
+    """Makes a sequence of `count` frames; `known` False: all but its first box is unknown; `absent`: frames
+    without a visible target."""
 
     def make(
         name: str = "square", count: int = 40, *, still: bool = False, known: bool = True, absent: tuple[int, ...] = ()

@@ -24,25 +24,25 @@ def test_the_names_asked_for(file: Path) -> None:
 
 def test_any_damaged_byte_is_a_value_error_or_does_no_harm(file: Path) -> None:
     """Every byte in turn: what is read is what was written, or an error that says so."""
-    whole, refused = file.read_bytes(), 0
+    whole, refusals = file.read_bytes(), []
     for place in range(len(whole)):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
             found = read_arrays(file, ["a", "b"])
         except ValueError as error:
-            refused += 1
-            assert str(error)
-            assert "\n" not in str(error)
+            refusals.append(str(error))
         else:
             assert found["a"].tolist() == list(range(50))
             assert found["b"].tolist() == ["x"]
-    assert refused > len(whole) / 2
+    assert len(refusals) > len(whole) / 2
+    assert all(refusals)
+    assert not [text for text in refusals if "\n" in text]
 
 
 @pytest.mark.parametrize("length", [0, 1, 10, 100, -1, -22])
 def test_a_file_cut_short_is_a_value_error(file: Path, length: int) -> None:
     file.write_bytes(file.read_bytes()[:length])
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\S"):
         read_arrays(file, ["a"])
 
 

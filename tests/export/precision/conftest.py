@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,14 @@ from ostrack_edge.export.answers import make_reference
 from ostrack_edge.export.precision.agree import Pair, Runner
 from ostrack_edge.export.trace import trace_search, trace_template
 from ostrack_edge.runtime.network import ColorOrder, NetworkGeometry
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ranges are measured here, not found in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def pair_of(network: OSTrack, batch: int | None = 1) -> Pair:
