@@ -66,7 +66,7 @@ def measure_gpu(options: GpuOptions, start: Callable[[Path], AbstractContextMana
     bundle = Bundle.open(options.bundle)
     obstacles = Obstacles(bundle)
     rows, missing = [], []
-    for row in all_rows(dict.fromkeys(options.batches)):
+    for row in all_rows(tuple(dict.fromkeys(options.batches))):
         reason = obstacles.of(row)
         if reason is None:
             rows.append(row)

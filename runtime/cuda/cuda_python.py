@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,10 +23,8 @@ class CudaPython:
         """bindings: stands in for `cuda.bindings.runtime` in tests. Raises ImportError, BackendError."""
         version = "of a test"
         if bindings is None:
-            import cuda.bindings
-            from cuda.bindings import runtime as bindings
-
-            version = cuda.bindings.__version__
+            bindings = importlib.import_module("cuda.bindings.runtime")
+            version = importlib.import_module("cuda.bindings").__version__
         self._rt: Any = bindings
         self._name = f"{NAME} {version}"
         self._capturing = False
@@ -57,7 +56,7 @@ class CudaPython:
     def alloc_host(self, count: int, mapped: bool = False) -> HostBuffer:
         flags = self._rt.cudaHostAllocMapped if mapped else self._rt.cudaHostAllocDefault
         address = int(self._call("cudaHostAlloc", count, flags))
-        array = np.frombuffer((ctypes.c_uint8 * count).from_address(address), np.uint8)
+        array = np.ctypeslib.as_array((ctypes.c_uint8 * count).from_address(address))
         seen = int(self._call("cudaHostGetDevicePointer", address, 0)) if mapped else None
         return HostBuffer(array, seen, address)
 

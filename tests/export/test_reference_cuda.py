@@ -30,7 +30,7 @@ def check(run: CudaRun, geometry: NetworkGeometry) -> None:
         assert [set(k[0].tolist()) for k in found.kept] == [set(k[0].tolist()) for k in expected.kept]
     assert set(backend.timings_ms) == {"copy", "inference"}
     with pytest.raises(InputError, match="another backend"):
-        backend.search("features", search, window)
+        backend.search("features", np.zeros((2, 128, 128, 3), np.uint8), window)
 
 
 @pytest.mark.parametrize("run", RUNS, ids=str)

@@ -107,7 +107,8 @@ class FakeDevice:
 
     def copy(self, stream: int, what: str, target: Callable[[], np.ndarray], source: Callable[[], np.ndarray]) -> None:
         # Looked up now, for errors, and again when it runs, as the memory may be gone by then.
-        target(), source()
+        for look in (target, source):
+            look()
 
         def run() -> None:
             np.copyto(target(), source())
