@@ -48,6 +48,8 @@ def precisions(bundle: Bundle, flavour: Flavour) -> tuple[Precision, ...]:
 def load(bundle: Bundle, wanted: Wanted, flavour: Flavour) -> TensorrtBackend:
     """Raises MissingExtraError, BackendError, and BundleError for an engine that is not the manifest's."""
     library = EngineLibrary(flavour)
+    # First, as a binding only says that the driver is too old where there is none.
+    find_gpu()
     cuda = open_cuda()
     pair = choose_pair(bundle, Place(flavour, library.version, cuda.device), wanted)
     return TensorrtBackend(bundle, pair, library, cuda)

@@ -91,7 +91,8 @@ class EngineLibrary:
         return engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT
 
     def failure(self, what: str) -> BackendError:
-        said = f": {self._log.errors[-1]}" if self._log.errors else ""
+        # The first is the cause, the others follow from it.
+        said = f": {self._log.errors[0]}" if self._log.errors else ""
         return BackendError(f"{self.name} {self.version} {what}{said}")
 
     def _settle(self, config: Any) -> None:
