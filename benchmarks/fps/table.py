@@ -120,9 +120,9 @@ def _sustained_line(name: str, run: Sustained) -> str:
 
 def _notes(report: FpsReport) -> list[str]:
     return [
-        "x pytorch: times as fast as the published graph in PyTorch; x floor: times the floor's milliseconds; "
-        "both medians over the rounds",
+        "x pytorch: times as fast as the published graph in PyTorch; x floor: times the floor's milliseconds",
         *(["x bundle: times as fast as the measured bundle on the same engine"] if _beside(report) else []),
+        "each x: median over the rounds of the ratio within a round, which need not be that of two medians above",
         "load: imports, files and engine; first box: template and first search after that, compiling included; "
         "memory: the process's peak",
         *([f"weights of the PyTorch rows: {report.reference_weights}"] if _has_pytorch(report) else []),

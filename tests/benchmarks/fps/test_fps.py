@@ -53,6 +53,7 @@ def test_a_bundle_beside_is_compared_with_the_measured_one(
     pairs = zip(own["round_median_ms"], beside["round_median_ms"], strict=True)
     assert beside["ratio_to_bundle"] == pytest.approx(sum(a / b for a, b in pairs) / 2)
     assert "times as fast as the measured bundle" in text
+    assert "each x: median over the rounds of the ratio within a round" in text
 
 
 def test_every_row_and_a_compiler_that_is_missing(tiny_bundle: Path, tmp_path: Path) -> None:
