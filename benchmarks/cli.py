@@ -33,18 +33,27 @@ Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write
 @app.command()
 def macs(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle; without one, the network of --variant, or the default model.")
+        Path | None, typer.Argument(help="A bundle; without one, and without --variant, the default model's.")
     ] = None,
-    variant: Annotated[str | None, typer.Option(help=f"A published network: one of {', '.join(VARIANTS)}.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help=f"A published network instead of a bundle's: one of {', '.join(VARIANTS)}.")
+    ] = None,
     keep_ratio: Annotated[
         Any,
-        typer.Option(parser=parse_keep_ratio, metavar="RATIO", help="0.7, or one per elimination block: 0.7,0.7,0.8."),
+        typer.Option(
+            parser=parse_keep_ratio,
+            metavar="RATIO",
+            help="Count that network at another one: 0.5, or one per elimination block, 0.7,0.7,0.8.",
+        ),
     ] = None,
     elimination_blocks: Annotated[
-        Any, typer.Option(parser=parse_blocks, metavar="BLOCKS", help="Blocks that drop candidates, from 0: 3,6,9.")
+        Any,
+        typer.Option(
+            parser=parse_blocks, metavar="BLOCKS", help="Count it with others that drop candidates, from 0: 3,6,9."
+        ),
     ] = None,
     template_tokens: Annotated[
-        TemplateTokens | None, typer.Option(help="The template tokens that rank the candidates.")
+        TemplateTokens | None, typer.Option(help="Count it with other template tokens ranking the candidates.")
     ] = None,
     every_ratio: Annotated[bool, typer.Option("--all", help="Add the table of keep ratios from 1 to 0.5.")] = False,
     json: Json = None,
@@ -52,25 +61,15 @@ def macs(
     """Multiply-adds per stage: as published, every matrix product, and what the exported graphs execute."""
     if json:
         check_place(json)
-    chosen = {
-        "--variant": variant,
-        "--keep-ratio": keep_ratio,
-        "--elimination-blocks": elimination_blocks,
-        "--template-tokens": template_tokens,
-    }
-    given = [option for option, value in chosen.items() if value is not None]
-    if bundle and given:
-        raise typer.BadParameter(f"{bundle} has its own network; leave out {', '.join(given)}, or leave out the bundle")
+    if bundle and variant:
+        raise typer.BadParameter(f"{bundle} and --variant {variant} are two networks; give one of them")
+    elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
     if variant:
         report = count_geometry(published_geometry(variant, keep_ratio, template_tokens, elimination_blocks))
+    elif elimination == Elimination():
+        report = count_bundle(bundle_or_default(bundle))
     else:
-        bundle = bundle_or_default(bundle)
-        if given:
-            network = read_manifest(bundle).network
-            elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
-            report = count_geometry(changed_geometry(network, elimination))
-        else:
-            report = count_bundle(bundle)
+        report = count_geometry(changed_geometry(read_manifest(bundle_or_default(bundle)).network, elimination))
     ratios = count_keep_ratios(report.network) if every_ratio else []
     out = console()
     print_macs(report, out)

@@ -85,6 +85,9 @@ def test_macs_of_a_bundle(bench: Bench, tiny_bundle: Path) -> None:
     assert (code, err) == (0, "")
     assert "counted from the ONNX files: " in out
     assert "paper" not in bench("macs", str(tiny_bundle), "--all")[1].split("by keep ratio")[1]
+    code, out, err = bench("macs", str(tiny_bundle), "--keep-ratio", "1")
+    assert (code, err) == (0, "")
+    assert "no candidate is dropped" in out
 
 
 def test_macs_without_onnx_says_how_to_get_it(bench: Bench, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +100,11 @@ def test_macs_without_onnx_says_how_to_get_it(bench: Bench, tiny_bundle: Path, m
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["macs", "somewhere", "--keep-ratio", "0.5"], 2, "somewhere has its own network; leave out --keep-ratio"),
+        (
+            ["macs", "there", "--variant", "ostrack-256"],
+            2,
+            "there and --variant ostrack-256 are two networks",
+        ),
         (["macs", "--variant", "ostrack-1000"], 1, "no variant 'ostrack-1000'"),
         (["macs", "--keep-ratio", "1.5"], 2, "outside (0, 1]"),
         (["macs", "--variant", "ostrack-256", "--keep-ratio", "0.5,0.5"], 1, "2 keep ratios for 3 elimination blocks"),
