@@ -63,6 +63,11 @@ def test_it_comes_with_its_card_and_its_licence() -> None:
     assert list(default_card().parents[1].glob("LICENSE*"))
 
 
+def test_its_card_has_lines_that_fit_a_screen() -> None:
+    lines = default_card().read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if len(line) > 120 and not line.startswith("|")]
+
+
 # ---- what is said where it is not installed
 
 
