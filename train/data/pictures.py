@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from torch.utils.data import get_worker_info
 
 from ...datasets.images import read_image
 
 ROOM = 4 << 30
-"""Bytes of decoded pictures that one process keeps."""
+"""Bytes of decoded pictures that a device's processes keep, all of them together."""
 
 
 def inside(root: Path, name: str) -> Path:
@@ -21,10 +22,13 @@ def inside(root: Path, name: str) -> Path:
 
 
 class Pictures:
-    """Image files by path; what fits into `room` bytes stays decoded. Each process fills a store of its own."""
+    """Image files by path; what fits into `room` bytes stays decoded.
+
+    Each of the loader's workers fills a store of its own, with its share of the room.
+    """
 
     def __init__(self, room: int = ROOM) -> None:
-        self._room = room
+        self._whole = self._room = room
         self._kept: dict[Path, np.ndarray] = {}
 
     def __getitem__(self, path: Path) -> np.ndarray:
@@ -33,13 +37,20 @@ class Pictures:
         if picture is None:
             picture = read_image(path)
             picture.setflags(write=False)
-            if picture.nbytes <= self._room:
-                self._room -= picture.nbytes
+            taken = picture.nbytes * _workers()
+            if taken <= self._room:
+                self._room -= taken
                 self._kept[path] = picture
         return picture
 
     def __getstate__(self) -> int:
-        return self._room + sum(picture.nbytes for picture in self._kept.values())
+        return self._whole
 
     def __setstate__(self, room: int) -> None:
         self.__init__(room)
+
+
+def _workers() -> int:
+    """The processes that fill stores like this one's: a loader's workers, or this process alone."""
+    info = get_worker_info()
+    return info.num_workers if info else 1

@@ -26,6 +26,7 @@ from ostrack_edge.train.data.packed import (
 )
 from ostrack_edge.train.data.pairs import Weighted
 from ostrack_edge.train.data.pictures import Pictures
+from torch.utils.data import DataLoader, Dataset
 
 Pack = Callable[..., Path]
 
@@ -192,3 +193,27 @@ def test_pictures_stay_as_long_as_there_is_room(pack: Pack) -> None:
     assert pictures[second] is not pictures[second]
     first.unlink()
     assert pictures[first] is held
+
+
+class Holds(Dataset):
+    """How many of the pictures a worker still has after it has looked at all of them."""
+
+    def __init__(self, pictures: Pictures, paths: list[Path]) -> None:
+        self._pictures, self._paths = pictures, paths
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, number: int) -> int:
+        seen = [self._pictures[path] for path in self._paths]
+        return sum(self._pictures[path] is picture for path, picture in zip(self._paths, seen, strict=True))
+
+
+# Python 3.12 and later warn of the fork by which workers begin.
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.parametrize(("workers", "kept"), [(0, [4, 4]), (1, [4, 4]), (2, [2, 2])])
+def test_workers_share_the_room_for_pictures(pack: Pack, workers: int, kept: list[int]) -> None:
+    root = pack({"photo_odd": 6})
+    pictures = Pictures(room=4 * 24 * 24 * 3)
+    found = Holds(pictures, [root / f"photo_odd_{i:03d}.png" for i in range(6)])
+    assert [int(count) for count in DataLoader(found, num_workers=workers)] == kept
