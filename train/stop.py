@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 import torch
@@ -69,7 +70,7 @@ class Agreement:
         return 0 if heard is None else int(heard)
 
 
-def _kill(workers: list[multiprocessing.process.BaseProcess]) -> None:
+def _kill(workers: list[BaseProcess]) -> None:
     # They heed nothing gentler. torch's handler of SIGCHLD would take their end for an accident.
     before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in workers:
