@@ -9,6 +9,7 @@ import numpy as np
 from onnx import ModelProto, helper
 
 from ..runtime.errors import FootageError
+from ..runtime.opencv import cv2
 from .clipping import RangeMethod, clip_fraction
 from .replay import Replay, score_grid, session
 
@@ -80,13 +81,20 @@ def _measure(
             for name, array in zip(tensors, arrays, strict=True):
                 low, high, _ = extremes[name]
                 if high > low:
-                    counts[name] += np.histogram(np.abs(array), BINS, (0, max(-low, high)))[0]
+                    counts[name] += _histogram(np.abs(array), max(-low, high))
             progress(count + done, passes * count)
     found = {}
     for name, (low, high, channels) in extremes.items():
         limit = clip_fraction(method, counts[name]) * max(-low, high)
         found[name] = TensorRange(max(low, -limit), min(high, limit), channels)
     return found
+
+
+def _histogram(magnitudes: np.ndarray, largest: float) -> np.ndarray:
+    """int64 [BINS]: how many of the magnitudes, float32, lie in each part of 0 to `largest`, that included."""
+    # OpenCV's takes a tenth of numpy's time, which is as long as the network's; its upper bound is exclusive.
+    above = float(np.nextafter(np.float32(largest), np.float32(np.inf)))
+    return cv2.calcHist([magnitudes.reshape(1, -1)], [0], None, [BINS], [0, above]).ravel().astype(np.int64)
 
 
 def _extremes(
