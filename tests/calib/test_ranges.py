@@ -10,7 +10,7 @@ from onnx import ModelProto, numpy_helper
 from onnx.parser import parse_model
 from ostrack_edge.calib.clipping import RangeMethod
 from ostrack_edge.calib.crops import CalibrationCrops
-from ostrack_edge.calib.ranges import TensorRange, search_ranges, template_ranges
+from ostrack_edge.calib.ranges import BINS, TensorRange, _histogram, search_ranges, template_ranges
 from ostrack_edge.calib.replay import Replay
 from ostrack_edge.runtime.errors import FootageError
 
@@ -116,3 +116,16 @@ def test_the_model_is_left_as_it_was(crops: CalibrationCrops) -> None:
     before = search.SerializeToString(deterministic=True)
     search_ranges(template, search, Replay(crops, crops.seen, 1), ["halved", "box"], RangeMethod.MINMAX)
     assert search.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("largest", [1e-30, 0.1, 1 / 3, 7.3, 1e30])
+def test_histograms_miss_nothing(largest: float) -> None:
+    """As numpy counts them, but for values within a rounding error of an edge; the largest is in the last bin."""
+    largest = float(np.float32(largest))
+    values = np.random.default_rng(0).exponential(0.1, (3, 500, 7)).clip(0, 1).astype(np.float32) * np.float32(largest)
+    values[0, 0, 0], values[0, 0, 1] = largest, 0
+    found = _histogram(values, largest)
+    expected = np.histogram(values, BINS, (0, largest))[0]
+    assert found.sum() == values.size
+    assert found[-1] == expected[-1] >= 1
+    assert np.abs(np.cumsum(found - expected)).max() <= 2
