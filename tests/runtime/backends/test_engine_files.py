@@ -42,7 +42,8 @@ def change(folder: Path, **fields: object) -> None:
     (folder / MANIFEST_NAME).write_text(json.dumps(to_json(changed)))
 
 
-def test_no_library(engines: Path) -> None:
+def test_no_library(engines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorrt_library, "installed", lambda module: False)
     assert "pip install 'ostrack-edge[tensorrt]'" in reason(engines)
     assert "pip install 'ostrack-edge[rtx]'" in reason(engines, "tensorrt-rtx")
 
