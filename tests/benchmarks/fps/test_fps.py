@@ -29,6 +29,8 @@ from ostrack_edge.runtime.network import NetworkGeometry
 
 BUNDLE_ROW = Row(Engine.BUNDLE, "onnxruntime", Precision.FP32)
 COMMAND = [sys.executable, "-c", "from ostrack_edge.benchmarks.cli import main; main()", "fps"]
+GPU_ROWS = ["tensorrt", "tensorrt-rtx", "onnxruntime-cuda", "onnxruntime-tensorrt"]
+"""Backends that cannot run here, and say so."""
 SHORT = ["--rounds", "2", "--frames", "2", "--warmup", "1", "--threads", "1"]
 
 
@@ -76,8 +78,9 @@ def test_every_row_and_a_compiler_that_is_missing(tiny_bundle: Path, tmp_path: P
         assert min(row["load_ms"], row["first_box_ms"], row["ratio_to_floor"], row["peak_bytes"]) > 0
         assert row["engine"]["threads"] == "1"
     assert rows["pytorch"]["ratio_to_pytorch"] == 1.0
-    assert [missing["name"] for missing in report["missing"]] == ["pytorch, savings, compiled"]
-    assert "C++ compiler" in report["missing"][0]["reason"]
+    missing = {missing["name"]: missing["reason"] for missing in report["missing"]}
+    assert list(missing) == [*GPU_ROWS, "pytorch, savings, compiled"]
+    assert "C++ compiler" in missing["pytorch, savings, compiled"]
     assert re.search(r"not measured: pytorch, savings, compiled: .*C\+\+ compiler", text)
     assert rows["pytorch"]["sustained"] is None
     assert rows["onnxruntime fp32"]["sustained"]["frames_per_second"]
@@ -98,7 +101,7 @@ def test_without_torch_and_onnx_the_rest_is_measured(
     assert "not measured: pytorch: the PyTorch reference needs the package 'torch'" in text
     assert "pip install 'ostrack-edge[export]'" in text
     names = [missing["name"] for missing in report["missing"]]
-    assert names == [*(row.name for row in PYTORCH_ROWS), "floor: onnxruntime", "floor: torch"]
+    assert names == [*GPU_ROWS, *(row.name for row in PYTORCH_ROWS), "floor: onnxruntime", "floor: torch"]
 
 
 def test_nothing_at_all_to_measure_is_an_error(
@@ -177,7 +180,12 @@ def test_a_backend_that_does_not_load_is_noted_unless_it_was_asked_for(tiny_bund
 
 def test_rows_of_a_bundle(tiny_bundle: Path) -> None:
     bundle = Bundle.open(tiny_bundle)
-    assert choose_rows(bundle, ()) == ([*PYTORCH_ROWS, BUNDLE_ROW], [])
+    rows, missing = choose_rows(bundle, ())
+    assert rows == [*PYTORCH_ROWS, BUNDLE_ROW]
+    assert [m.name for m in missing] == GPU_ROWS
+    assert choose_rows(bundle, (), (Precision.FP32,))[0] == rows
+    with pytest.raises(BackendError, match=r"no chosen backend runs .* in fp16 here \(onnxruntime: fp32\)"):
+        choose_rows(bundle, (), (Precision.FP16,))
     assert choose_rows(bundle, ("onnxruntime", "onnxruntime"))[0] == [*PYTORCH_ROWS, BUNDLE_ROW]
 
 
