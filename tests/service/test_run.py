@@ -98,7 +98,8 @@ def test_the_summary(job: TrackingJob) -> None:
         r"one update takes \d+\.\d ms \(median\)",
         lines[0],
     )
-    assert lines[1].startswith("backend onnxruntime (auto: the first that can run the bundle here): ")
+    assert lines[1].startswith("backend onnxruntime (auto: the first that can run the bundle here; tensorrt was ")
+    assert "): library onnxruntime " in lines[1]
     assert re.fullmatch(
         r"against .*clip\.groundtruth\.txt: mean IoU 0\.\d{3}, success 0\.\d{3} over 12 of 12 frames", lines[2]
     )
