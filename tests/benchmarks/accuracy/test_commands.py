@@ -160,7 +160,7 @@ def test_wrong_choices_of_a_bundle(bench: Bench, tiny_bundle: Path, clips: Path,
     agree = ("agreement", tiny_bundle, "--video", clips / "one")
     for arguments, sentence in [
         ((*run, "--precision", "int8"), "does not run in int8 here (onnxruntime: fp32)"),
-        ((*run, "--backend", "abacus"), "there is no backend 'abacus'; known are: onnxruntime"),
+        ((*run, "--backend", "abacus"), "there is no backend 'abacus'; known are: "),
         ((*run, "--name", "a/b"), "is no name for an entrant"),
         ((*run, "--reference", "pytorch", "--checkpoint", tmp_path / "c.pth"), "is not there; give the checkpoint"),
         ((*agree, "--against", "fp32"), "fp32 would be compared with itself; give --against pytorch, or name another"),
