@@ -10,6 +10,7 @@ OSTrackEdgeError              the root: its text is one sentence for the user, p
 ├── InputError                a frame, a box, or an option of a type, shape or value that cannot be used
 ├── TrackerStateError         a tracker used before `init`
 ├── FootageError              video or images that do not open, end early, or cannot be encoded
+├── SourceError               a camera or stream that does not open, or has stopped giving frames
 ├── OutputError               a file that cannot be written where it was asked for
 ├── BenchmarkError            a measurement that could not be made
 ├── TrainingError             a training that cannot begin, go on, or has left its rails
@@ -54,6 +55,10 @@ class TrackerStateError(OSTrackEdgeError, RuntimeError):
 
 
 class FootageError(OSTrackEdgeError):
+    pass
+
+
+class SourceError(OSTrackEdgeError):
     pass
 
 

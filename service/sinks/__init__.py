@@ -1,0 +1,1 @@
+"""Where results go; every sink has a thread and a bounded queue of its own."""
