@@ -13,15 +13,16 @@ orders between two frames, and each sink writes on its own. Nobody who looks on 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ..runtime.errors import InputError, OSTrackEdgeError, SourceError, TrackerStateError
+from ..runtime.errors import InputError, TrackerStateError
 from ..runtime.geometry import Box
 from .bundles import BundleShelf
 from .capture import Capture, Patience
@@ -34,11 +35,15 @@ from .results import ResultFormat, ResultLog
 from .sinks.base import Sink
 from .sinks.runner import SinkRunner
 from .sources.base import Source
-from .targets.state import Thresholds
+from .targets.state import TargetState, Thresholds
 from .tracking import TrackingThread
-from .views import Event, FrameResult, Snapshot
+from .views import Event, EventKind, FrameResult, Snapshot, SourceState
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_WARN_OF = (SourceState.WAITING, SourceState.STALLED, TargetState.LOST)
 
 MAX_HELD = 4
 """Frames that may be held for drawing a box on; the oldest goes first."""
@@ -82,14 +87,12 @@ class Session:
         self._results: Feed[FrameResult] = Feed()
         self._log = ResultLog(settings.result_rows)
         self._mailbox = Mailbox(settings.every_frame)
-        self._capture = Capture(source, self._mailbox, settings.patience, self._events.publish)
-        self._runners = [SinkRunner(sink, settings.every_frame, self._events.publish) for sink in sinks]
-        self._engine = Engine(bundles, settings.thresholds, settings.max_targets, self._events.publish)
+        self._runners = [SinkRunner(sink, settings.every_frame, self._tell) for sink in sinks]
+        self._capture = Capture(source, self._mailbox, settings.patience, self._tell)
+        self._engine = Engine(bundles, settings.thresholds, settings.max_targets, self._tell)
         self.pictures = PictureFeed()
         """The newest frame as JPEG, encoded once for all who look on (see `PictureFeed`)."""
-        self._thread = TrackingThread(
-            self._engine, self._mailbox, self._capture, settings.first_targets, self._hand_on
-        )
+        self._thread = TrackingThread(self._engine, self._mailbox, self._capture, settings.first_targets, self._hand_on)
         self._held: OrderedDict[int, CapturedFrame] = OrderedDict()
         self._lock = threading.Lock()
         self._started = False
@@ -109,7 +112,7 @@ class Session:
             self._started = True
         try:
             for runner in self._runners:
-                runner.start(self._events)
+                runner.start()
             self.pictures.start()
             self._thread.start()
             self._capture.start()
@@ -256,6 +259,14 @@ class Session:
         for runner in self._runners:
             runner.offer(frame, result)
         self.pictures.offer(frame)
+
+    def _tell(self, event: Event) -> None:
+        """From any thread."""
+        level = logging.WARNING if event.state in _WARN_OF or event.kind is EventKind.SINK else logging.INFO
+        log.log(level, "%s", event.text)
+        self._events.publish(event)
+        for runner in self._runners:
+            runner.tell(event)
 
     def _check_running(self) -> None:
         if not self._started or self._stopped:
