@@ -42,20 +42,27 @@ class LoadedBundle(NamedTuple):
 
 
 class BundleShelf:
-    """Loads the chosen bundles; `backend`, `threads`: as `Tracker.load` takes them."""
+    """Loads the chosen bundles; `backend`, `threads`: as `Tracker.load` takes them; precision: of the first one."""
 
-    def __init__(self, choices: Sequence[BundleChoice], backend: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        choices: Sequence[BundleChoice],
+        backend: str = "auto",
+        threads: int | None = None,
+        precision: str | None = None,
+    ) -> None:
         """Raises InputError where two have one name or there is none, BundleError where one cannot be read."""
         self._folders = {choice.name: choice.folder for choice in choices}
         if len(self._folders) < max(1, len(choices)):
             raise InputError("give at least one bundle, and each a name of its own: --bundle NAME=FOLDER")
         self._backend = backend
         self._threads = threads
+        self._precision = precision
         self._precisions = {name: self._runnable(folder) for name, folder in self._folders.items()}
 
-    @property
-    def first(self) -> str:
-        return next(iter(self._folders))
+    def load_first(self) -> LoadedBundle:
+        """The bundle that was named first, in the precision that was asked for. Raises as `load` does."""
+        return self.load(next(iter(self._folders)), self._precision)
 
     @property
     def choices(self) -> Mapping[str, tuple[str, ...]]:

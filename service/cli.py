@@ -9,7 +9,21 @@ import typer
 
 from .._command import bundle_or_default, parse_box, run_app
 from ..runtime.geometry import Box
-from ..runtime.manifest import Precision
+from .options import (
+    SOURCE_HELP,
+    BackendName,
+    Bundles,
+    Inits,
+    LiveOut,
+    LivePrecision,
+    LiveResults,
+    MaxTargets,
+    Mqtt,
+    Stats,
+    Threads,
+    Webhook,
+    live_options,
+)
 
 app = typer.Typer(name="ostrack-track", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -42,14 +56,8 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Write one line x,y,w,h per frame; the first is the initial box."),
     ] = None,
-    backend: Annotated[str, typer.Option(metavar="NAME", help="The engine, or auto: the first that can run.")] = "auto",
-    precision: Annotated[
-        Precision | None, typer.Option(help="Of the bundle's graphs or engines; without it, the engine's own first.")
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="CPU threads of the engine; without it, one per core."),
-    ] = None,
+    backend: BackendName = "auto",
+    threads: Threads = None,
     allow_truncated: Annotated[
         bool, typer.Option("--allow-truncated", help="Take footage that ends early, or images that do, as it is.")
     ] = False,
@@ -62,6 +70,32 @@ def run(
         video, bundle_or_default(bundle), init, out, results, backend, precision, threads, allow_truncated
     )
     for line in run_job(job):
+        print(line)
+
+
+@app.command()
+def camera(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    bundle: Bundles = None,
+    init: Inits = None,
+    out: LiveOut = None,
+    results: LiveResults = None,
+    mqtt: Mqtt = None,
+    webhook: Webhook = None,
+    backend: BackendName = "auto",
+    precision: LivePrecision = None,
+    threads: Threads = None,
+    max_targets: MaxTargets = 8,
+    stats: Stats = False,
+    window: Annotated[bool, typer.Option(help="Show a window; --no-window runs without a display.")] = True,
+) -> None:
+    """Follow targets in a camera's or stream's pictures, live, in a window."""
+    from .camera import run_camera
+    from .logs import log_to_stderr
+
+    log_to_stderr()
+    options = live_options(source, bundle, init, out, results, mqtt, webhook, backend, precision, threads, max_targets)
+    for line in run_camera(options, window, stats):
         print(line)
 
 

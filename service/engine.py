@@ -13,6 +13,7 @@ from ..runtime.errors import InputError, OSTrackEdgeError
 from ..runtime.geometry import Box, check_box
 from .bundles import BundleShelf, LoadedBundle
 from .check import FrameCheck
+from .colors import target_color
 from .frames import CapturedFrame
 from .latency import Latency
 from .targets.group import Found, TargetGroup
@@ -22,9 +23,6 @@ from .targets.target import Target
 from .views import BundleStatus, Event, EventKind, FrameResult, TargetResult, TargetView
 
 T = TypeVar("T")
-
-COLORS = ((255, 200, 60), (80, 200, 255), (255, 110, 180), (120, 230, 120), (200, 150, 255), (255, 140, 70))
-"""Red, green, blue of the targets in turn: light ones, so that dark edges and text set them off from any picture."""
 
 MAX_NAME = 40
 
@@ -56,7 +54,7 @@ class Engine:
         self._next = 1
         self._check = FrameCheck()
         self._switching = threading.Lock()
-        loaded = shelf.load(shelf.first)
+        loaded = shelf.load_first()
         self._group = TargetGroup(loaded.backend)
         self.bundle_status = self._status(loaded)
         self.latest = Latest()
@@ -117,7 +115,7 @@ class Engine:
         return TargetView(
             result,
             target.box,
-            COLORS[(result.id - 1) % len(COLORS)],
+            target_color(result.id),
             target.frames_in_state,
             self._group.template(result.id),
             found.crop if found else old.search_crop if old else None,

@@ -154,6 +154,11 @@ class Session:
         asks."""
         return self._thread.alive
 
+    @property
+    def sink_errors(self) -> list[Exception]:
+        """What ended sinks that failed; complete after `stop`."""
+        return [runner.error for runner in self._runners if runner.error is not None]
+
     # ---- targets
 
     def add_target(self, box: Sequence[float], name: str = "", frame: int | None = None) -> int:

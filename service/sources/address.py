@@ -13,15 +13,17 @@ from .gstreamer import GStreamerSource, csi_pipeline
 from .pipe import RawSource
 from .scene import SceneSource
 
-KINDS = """v4l2:///dev/video0?format=MJPG&size=1280x720&rate=30, csi://0?size=1280x720&rate=30, rtsp://, http://,
-file:///clip.mp4?speed=real&loop=1, raw:-?size=640x480&format=bgr, gst:PIPELINE, scene:?size=640x480&rate=25, or a
-video file, a folder of images, a device"""
+KINDS = (
+    "v4l2:///dev/video0?format=MJPG&size=1280x720&rate=30, csi://0?size=1280x720&rate=30, rtsp://, http://, "
+    "file:///clip.mp4?speed=real&loop=1, raw:-?size=640x480&format=bgr, gst:PIPELINE, scene:?size=640x480&rate=25, "
+    "or a video file, a folder of images, a device"
+)
 
 _STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
 
 
 def source_from(address: str, allow_truncated: bool = False) -> Source:
-    """The source that `address` names (see `KINDS`); nothing is opened. Raises InputError for one that means nothing."""
+    """The source that `address` names (see `KINDS`); nothing is opened. Raises InputError for one of no kind."""
     scheme, colon, rest = address.partition(":")
     scheme = scheme.lower()
     if address.isdecimal() or address.startswith("/dev/video"):
@@ -62,7 +64,7 @@ def _of_scheme(scheme: str, path: str, options: _Options, allow_truncated: bool)
     if scheme == "scene":
         width, height = options.size("size") or (640, 480)
         return SceneSource(width, height, options.number("rate") or 25.0)
-    raise InputError(f"{options.address} is of no known kind; known are: {' '.join(KINDS.split())}")
+    raise InputError(f"{options.address} is of no known kind; known are: {KINDS}")
 
 
 def without_password(url: str) -> str:

@@ -27,7 +27,7 @@ class PipeBytes:
         self._timeout = timeout
 
     def exactly(self, count: int) -> np.ndarray | None:
-        """uint8 [count], None at the end of the pipe. Raises SourceError for an end in between, or after the timeout."""
+        """uint8 [count], None at the end. Raises SourceError for an end in between, or after the timeout."""
         data = np.empty(count, np.uint8)
         view, held = memoryview(data), 0
         while held < count:
