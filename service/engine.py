@@ -81,7 +81,7 @@ class Engine:
             found = self._group.search(frame.image, searches)
             times = self._group.timings_ms
             for number, result in found.items():
-                self._targets[number].found(result.box, result.score)
+                self._targets[number].found(frame.image, result.box, result.score)
         finished = time.monotonic()
         stages = {"queue": (taken - frame.captured) * 1e3, "check": (checked - taken) * 1e3, **times}
         latency = (finished - frame.captured) * 1e3

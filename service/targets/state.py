@@ -1,11 +1,13 @@
-"""What is believed of a target, from its scores so far: tracking, uncertain, lost.
+"""What is believed of a target, from the evidence so far: tracking, uncertain, lost.
 
-Going down takes several low scores in a row, coming up several high ones, and the two thresholds differ: a score that
-wavers around one of them does not make the state flicker.
+Evidence of one frame is the network's score times how alike the colours are (`Likeness`). One frame says little: a
+background may score what a target does. The mean of the last ones says more. Going down and coming up have thresholds
+of their own, so that a mean that wavers around one of them does not make the state flicker.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
@@ -26,38 +28,36 @@ class TargetState(str, Enum):
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Scores (0..1, the score map at the chosen cell before the window) and numbers of frames.
+    """Evidence (0..1: the score map at the chosen cell before the window, times the likeness) and numbers of frames.
 
-    A box is taken over from `hold_below` on; below it the target stays where it was. `tracking` becomes `uncertain`
-    after `uncertain_after` frames in a row below `uncertain_below`; `uncertain` becomes `tracking` after
-    `tracking_after` frames at `tracking_from` or above, and `lost` after `lost_after` frames below `hold_below`, or
-    where no such run came in `doubt_limit` frames. A lost target is found, as `uncertain`, by a search that scores
-    `found_from` or more, and lost again at once where one of its next `tracking_after` frames falls below
-    `uncertain_below`.
+    The mean over the last `memory` frames decides: below `uncertain_below` a target that is tracked becomes uncertain,
+    from `tracking_from` on an uncertain one is tracked again, below `lost_below`, or after `doubt_limit` frames in
+    doubt, it is lost. A lost target is found, as uncertain, by a search with evidence of `found_from` or more, at a
+    place that is alike to at least the share `found_alike` of what is usual for it; the mean begins anew there, and
+    until it was tracked again it is lost again already below `uncertain_below`. A box is taken over from a score of
+    `hold_below` on; below it the target stays where it was.
 
     The defaults were chosen for the default model on footage (docs/camera.md says how, and how to choose them for
     another bundle). Raises InputError for values that do not rise from one to the next.
     """
 
     hold_below: float = 0.15
-    uncertain_below: float = 0.3
-    tracking_from: float = 0.45
+    lost_below: float = 0.3
+    uncertain_below: float = 0.37
+    tracking_from: float = 0.42
     found_from: float = 0.5
-    uncertain_after: int = 2
-    tracking_after: int = 3
-    lost_after: int = 6
-    doubt_limit: int = 150
+    found_alike: float = 0.85
+    memory: int = 8
+    doubt_limit: int = 100
 
     def __post_init__(self) -> None:
-        rising = (0.0, self.hold_below, self.uncertain_below, self.tracking_from, self.found_from, 1.0)
-        if list(rising) != sorted(rising):
-            raise InputError(
-                f"the thresholds {', '.join(f'{v:g}' for v in rising[1:-1])} do not rise from 0 to 1: give hold_below, "
-                "uncertain_below, tracking_from and found_from in that order"
-            )
-        counts = (self.uncertain_after, self.tracking_after, self.lost_after, self.doubt_limit)
-        if min(counts) < 1:
-            raise InputError(f"the numbers of frames {counts} must be 1 or more")
+        names = ("hold_below", "lost_below", "uncertain_below", "tracking_from", "found_from")
+        rising = [0.0, *(getattr(self, name) for name in names), 1.0]
+        if rising != sorted(rising):
+            values = ", ".join(f"{name} {getattr(self, name):g}" for name in names)
+            raise InputError(f"the thresholds do not rise from 0 to 1: {values}; give each at least the one before")
+        if not 0 <= self.found_alike <= 1 or min(self.memory, self.doubt_limit) < 1:
+            raise InputError("found_alike must lie in 0..1, memory and doubt_limit be 1 or more")
 
 
 class StateJudge:
@@ -66,10 +66,9 @@ class StateJudge:
     def __init__(self, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
         self._state = TargetState.TRACKING
-        self._high = 0
-        self._low = 0
+        self._scores: deque[float] = deque(maxlen=thresholds.memory)
         self._frames = 0
-        self._just_found = False
+        self._confirmed = True
 
     @property
     def state(self) -> TargetState:
@@ -80,39 +79,33 @@ class StateJudge:
         """Frames since the state changed last."""
         return self._frames
 
-    def unfound(self) -> bool:
-        """Whether the next low score takes the target back to `lost` at once: it was found and not confirmed yet."""
-        return self._just_found
-
-    def saw(self, score: float) -> TargetState:
-        """Take the score of one more frame; 0 where the frame shows nothing. Gives the state after it."""
+    def saw(self, evidence: float, alike: float = 1.0) -> TargetState:
+        """Take one more frame, 0 where it shows nothing; alike: how alike the found place is. Gives the state after."""
         t = self._thresholds
         self._frames += 1
         if self._state is TargetState.LOST:
-            if score >= t.found_from:
+            if alike >= t.found_alike and evidence >= t.found_from:
                 self._enter(TargetState.UNCERTAIN)
-                self._just_found = True
+                self._scores.clear()
+                self._scores.append(evidence)
+                self._confirmed = False
             return self._state
-        self._high = self._high + 1 if score >= t.tracking_from else 0
+        self._scores.append(evidence)
+        mean = sum(self._scores) / len(self._scores)
+        full = len(self._scores) == t.memory
         if self._state is TargetState.TRACKING:
-            self._low = self._low + 1 if score < t.uncertain_below else 0
-            if self._low >= t.uncertain_after:
-                low = self._low
+            # One look away, at the start, is no doubt yet.
+            if mean < t.uncertain_below and len(self._scores) > 1:
                 self._enter(TargetState.UNCERTAIN)
-                # The same low scores count on their way to `lost`.
-                self._low = low if score < t.hold_below else 0
-            return self._state
-        self._low = self._low + 1 if score < t.hold_below else 0
-        if self._high >= t.tracking_after:
+        elif full and (mean < (t.lost_below if self._confirmed else t.uncertain_below)):
+            self._enter(TargetState.LOST)
+        elif full and mean >= t.tracking_from:
+            self._confirmed = True
             self._enter(TargetState.TRACKING)
-        elif (self._just_found and score < t.uncertain_below) or self._low >= t.lost_after or self._doubted_enough():
+        elif self._frames >= t.doubt_limit:
             self._enter(TargetState.LOST)
         return self._state
 
-    def _doubted_enough(self) -> bool:
-        return self._frames >= self._thresholds.doubt_limit
-
     def _enter(self, state: TargetState) -> None:
         self._state = state
-        self._high = self._low = self._frames = 0
-        self._just_found = False
+        self._frames = 0

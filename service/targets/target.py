@@ -9,6 +9,7 @@ import numpy as np
 
 from ...runtime.geometry import Box, check_box, clip_box
 from ..frames import CapturedFrame
+from .likeness import Likeness
 from .plan import Search, follow, look_for
 from .state import StateJudge, TargetState, Thresholds
 
@@ -47,7 +48,8 @@ class Target:
         self._believed = box
         self.score: float | None = None
         self._judge = StateJudge(thresholds)
-        self._hold_below = thresholds.hold_below
+        self._thresholds = thresholds
+        self._likeness = Likeness(frame.image, box)
 
     @property
     def state(self) -> TargetState:
@@ -63,16 +65,20 @@ class Target:
             return look_for(self.box, factor, self._judge.frames, frame_size)
         return follow(self.box, factor)
 
-    def found(self, box: Box, score: float) -> None:
-        """Take what the search gave: box in pixels of the frame, score 0..1."""
-        before, self.score = self.state, score
-        state = self._judge.saw(score)
-        if state is TargetState.TRACKING:
-            self.box = self._believed = box
-        elif state is TargetState.LOST:
+    def found(self, image: np.ndarray, box: Box, score: float) -> None:
+        """Take what the search gave: image uint8 [H, W, 3], BGR, box in its pixels, score 0..1."""
+        was_lost, t = self.state is TargetState.LOST, self._thresholds
+        alike = self._likeness.share(image, box)
+        self.score = score
+        state = self._judge.saw(score * min(1.0, alike), alike)
+        if state is TargetState.LOST:
             self.box = self._believed
-        elif before is TargetState.LOST or (score >= self._hold_below and self._is_sober(box)):
-            self.box = box
+        elif was_lost or score >= t.hold_below:
+            if state is TargetState.TRACKING:
+                self._believed = box
+                self._likeness.learn(alike)
+            if was_lost or state is TargetState.TRACKING or self._is_sober(box):
+                self.box = box
 
     def unseen(self) -> None:
         """Take a frame that shows nothing, as black ones."""
