@@ -65,7 +65,7 @@ class PictureFeed:
             self._changed.notify_all()
             try:
                 self._changed.wait_for(lambda: self._stopped or self._is_new(after), timeout)
-                return self._picture if self._is_new(after) else None
+                return self._picture if self._is_new(after) and not self._stopped else None
             finally:
                 self._viewers -= 1
 

@@ -32,7 +32,7 @@ TINY = NetworkGeometry(
     keep_ratios=(0.7, 0.7),
 )
 
-_ALLOWED = re.compile(r"\.\./shared|\bGPU\b|\bJetson\b")
+_ALLOWED = re.compile(r"\.\./shared|\bGPU\b|\bJetson\b|\bcamera device\b")
 """What a skip may name even then: footage that is not part of the project, and hardware."""
 
 

@@ -45,7 +45,7 @@ class Thresholds:
     lost_below: float = 0.3
     uncertain_below: float = 0.37
     tracking_from: float = 0.42
-    found_from: float = 0.5
+    found_from: float = 0.45
     found_alike: float = 0.85
     memory: int = 8
     doubt_limit: int = 100
