@@ -47,7 +47,14 @@ class MqttAddress:
         except ValueError:
             raise wrong from None
         topic = unquote(parts.path.strip("/"))
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or not topic or options or rate < 0:
+        if (
+            parts.scheme not in ("mqtt", "mqtts")
+            or not parts.hostname
+            or not topic
+            or options
+            or parts.fragment
+            or rate < 0
+        ):
             raise wrong
         if qos not in (0, 1) or "#" in topic or "+" in topic:
             raise wrong

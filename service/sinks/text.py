@@ -61,9 +61,8 @@ class LineSink(ABC):
         if file is None:
             return
         try:
-            file.flush()
-            if not self._to_stdout:
-                file.close()
+            # Closing flushes, and lets go of the file even where that fails.
+            (file.flush if self._to_stdout else file.close)()
         except OSError as error:
             raise OutputError(f"{self.name} cannot be written: {os_sentence(error)}") from error
 
