@@ -52,7 +52,7 @@ class MqttAddress:
             or not parts.hostname
             or not topic
             or options
-            or parts.fragment
+            or "#" in url
             or rate < 0
         ):
             raise wrong
@@ -103,7 +103,8 @@ class MqttSink:
         if self._address.rate and now < self._next:
             return
         if self._address.rate:
-            self._next = max(self._next + 1 / self._address.rate, now)
+            pause = 1 / self._address.rate
+            self._next = max(self._next, now - pause) + pause
         self._publish("results", result_json(result))
 
     def tell(self, event: Event) -> None:

@@ -98,8 +98,8 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
 
 
 def write_much(sink: LineSink) -> None:
-    sink.open()
     try:
+        sink.open()
         for number in range(5000):
             sink.write(None, result(number, HERE))
     finally:
