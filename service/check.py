@@ -40,5 +40,6 @@ class FrameCheck:
             _, deviation = cv2.meanStdDev(image)
             if float(deviation.max()) < _PLAIN:
                 return Seen(True, False)
-        same = before is not None and image_before is not None and np.array_equal(before, thumbnail)
-        return Seen(False, bool(same and np.array_equal(image_before, image)))
+        if before is None or image_before is None or not np.array_equal(before, thumbnail):
+            return Seen(False, False)
+        return Seen(False, np.array_equal(image_before, image))

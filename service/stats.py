@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .latency import Spread
 from .views import Snapshot, SourceState
@@ -65,7 +65,7 @@ def _metrics(snapshot: Snapshot) -> Iterator[str]:
     live = [(f'{{state="{state}"}}', int(state is source.state)) for state in SourceState]
     yield _metric("source_state", "gauge", "1 for the state that the source is in.", live)
     yield _metric("frames_per_second", "gauge", "Frames tracked per second, lately.", [("", latency.frames_per_second)])
-    yield _metric("targets", "gauge", "Targets by their state.", list(_target_counts(snapshot)))
+    yield _metric("targets", "gauge", "Targets by their state.", tuple(_target_counts(snapshot)))
     yield _metric("paused", "gauge", "1 while tracking is paused.", [("", int(snapshot.paused))])
     if latency.capture_to_box is not None:
         spread = latency.capture_to_box
@@ -90,7 +90,7 @@ def _target_counts(snapshot: Snapshot) -> Iterator[tuple[str, int]]:
         yield f'{{state="{state}"}}', states.count(state)
 
 
-def _metric(name: str, kind: str, text: str, rows: list[tuple[str, float]]) -> str:
+def _metric(name: str, kind: str, text: str, rows: Sequence[tuple[str, float]]) -> str:
     name = f"ostrack_{name}"
     lines = "".join(f"{name}{label} {value:.9g}\n" for label, value in rows)
     return f"# HELP {name} {text}\n# TYPE {name} {kind}\n{lines}"

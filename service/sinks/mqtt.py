@@ -82,10 +82,11 @@ class MqttSink:
     def open(self) -> None:
         try:
             from paho.mqtt import client as mqtt
+            from paho.mqtt.enums import CallbackAPIVersion
         except ImportError:
             raise MissingExtraError("paho-mqtt", "sending results to an MQTT broker", "mqtt") from None
         address = self._address
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2)
         client.max_queued_messages_set(_WAITING)
         if address.user:
             client.username_pw_set(address.user, os.environ.get(PASSWORD_VARIABLE))

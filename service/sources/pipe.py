@@ -29,7 +29,7 @@ class PipeBytes:
     def exactly(self, count: int) -> np.ndarray | None:
         """uint8 [count], None at the end. Raises SourceError for an end in between, or after the timeout."""
         data = np.empty(count, np.uint8)
-        view, held = memoryview(data), 0
+        view, held = memoryview(data.data), 0
         while held < count:
             ready, _, _ = select.select([self._fd], [], [], self._timeout)
             if not ready:

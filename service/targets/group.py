@@ -101,7 +101,7 @@ class TargetGroup:
         crops = [self._search_cropper.cut(frame, searches[number].window).copy() for number in numbers]
         # Graphs of a fixed batch take as many as they take: the last one stands in for those that are not there.
         missing = (self.backend.batch or len(numbers)) - len(numbers)
-        key = (*numbers, *numbers[-1:] * missing)
+        key = (*numbers, *[numbers[-1]] * missing)
         batch = crops[0][None] if len(key) == 1 else np.stack(crops + crops[-1:] * missing)
         features = self._embedded(key)
         cropped = perf_counter()
