@@ -199,7 +199,7 @@ def test_the_window_obeys_its_keys(tiny_bundle: Path, monkeypatch: pytest.Monkey
 
 def test_no_window_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
     if not sys.platform.startswith("linux"):
-        pytest.skip("needs Linux, as on a Jetson: elsewhere there is always a display")
+        pytest.skip("needs Linux: elsewhere there is always a display")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(OutputError, match="ostrack-track serve"):

@@ -90,7 +90,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("needs /dev/full, which Linux has, on a PC as on a Jetson")
+        pytest.skip("needs /dev/full, which Linux has")
     (tmp_path / "r.csv").symlink_to("/dev/full")
     sink = line_sink(tmp_path / "r.csv")
     with pytest.raises(OutputError, match=r"r\.csv cannot be written: No space left"):
@@ -178,7 +178,7 @@ def broker(tmp_path: Path) -> Iterator[int]:
     """The port of a mosquitto of the test's own."""
     binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     if binary is None:
-        pytest.skip("needs the broker mosquitto, which no Python package brings; a Jetson does not need it")
+        pytest.skip("needs the broker mosquitto, which no Python package brings")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

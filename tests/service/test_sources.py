@@ -222,7 +222,7 @@ def test_a_stream_over_http() -> None:
 
 def _need_gstreamer() -> None:
     if shutil.which("gst-launch-1.0") is None:
-        pytest.skip("needs gst-launch-1.0, which no Python package brings; a Jetson has it")
+        pytest.skip("needs gst-launch-1.0, which no Python package brings")
 
 
 def test_a_pipeline_in_a_process_of_its_own() -> None:

@@ -49,8 +49,8 @@ def test_an_overflow_of_activations_makes_the_check_fail_and_the_guard_mends_it(
     network = copy.deepcopy(tiny_network)
     with torch.no_grad():
         # Every constant fits into half; what comes out of the product does not.
-        network.backbone.ordered_blocks[1].mlp.fc2.bias += torch.linspace(-4e4, 4e4, 64)
-        network.backbone.ordered_blocks[2].mlp.fc2.bias += torch.linspace(-4e4, 4e4, 64)
+        network.backbone.ordered_blocks[1].mlp.fc2.bias.add_(torch.linspace(-4e4, 4e4, 64))
+        network.backbone.ordered_blocks[2].mlp.fc2.bias.add_(torch.linspace(-4e4, 4e4, 64))
     pair, crops = pair_of(network), crops_of(network, 4)
     runner = Runner(crops, range(4), 1)
     full = runner.answers(pair)
