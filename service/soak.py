@@ -133,10 +133,12 @@ def _look_on(session: Session, ended: threading.Event) -> None:
 
 def _lost(session: Session, jsonl: Path, csv: Path, video: Path) -> Iterator[str]:
     tracked = session.snapshot().latency.frames
-    numbers = [row["frame"] for line in jsonl.open() if "frame" in (row := json.loads(line))]
+    with jsonl.open(encoding="utf-8") as lines:
+        numbers = [row["frame"] for line in lines if "frame" in (row := json.loads(line))]
     if len(numbers) != tracked or numbers != sorted(set(numbers)):
         yield f"{jsonl} holds {len(numbers)} of {tracked} frames, or not each once and in order"
-    rows = sum(1 for _ in csv.open()) - 1
+    with csv.open(encoding="utf-8") as lines:
+        rows = sum(1 for _ in lines) - 1
     # Two targets at least in every frame, a third now and then.
     if rows < 2 * tracked:
         yield f"{csv} holds {rows} rows for {tracked} frames of two targets"
