@@ -104,8 +104,7 @@ class MqttSink:
         if self._address.rate and now < self._next:
             return
         if self._address.rate:
-            pause = 1 / self._address.rate
-            self._next = max(self._next, now - pause) + pause
+            self._next = now + 1 / self._address.rate
         self._publish("results", result_json(result))
 
     def tell(self, event: Event) -> None:
