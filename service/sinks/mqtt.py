@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -74,6 +76,8 @@ class MqttSink:
         self._address = address
         self._client: Any = None
         self._next = 0.0
+        self._confirming = threading.Condition()
+        self._confirmed: deque[int] = deque(maxlen=100)
 
     @property
     def name(self) -> str:
@@ -94,6 +98,7 @@ class MqttSink:
             client.tls_set()
         client.will_set(f"{address.topic}/status", "offline", qos=1, retain=True)
         client.on_connect = self._connected
+        client.on_publish = self._published
         client.reconnect_delay_set(1, 30)
         self._client = client
         client.connect_async(address.host, address.port, keepalive=30)
@@ -114,13 +119,11 @@ class MqttSink:
         client, self._client = self._client, None
         if client is None:
             return
-        last = client.publish(f"{self._address.topic}/status", "offline", qos=1, retain=True)
-        try:
-            # Messages of one client arrive in order: once this one is there, so are those before it.
-            last.wait_for_publish(_FAREWELL)
-            arrived = last.is_published()
-        except (RuntimeError, ValueError):
-            arrived = False
+        last = client.publish(f"{self._address.topic}/status", "offline", qos=1, retain=True).mid
+        # Messages of one client arrive in order: once this one is there, so are those before it. The library's own
+        # waiting gives up at once on a connection that is still being made.
+        with self._confirming:
+            arrived = self._confirming.wait_for(lambda: last in self._confirmed, _FAREWELL)
         client.disconnect()
         client.loop_stop()
         if not arrived:
@@ -136,6 +139,11 @@ class MqttSink:
     def _connected(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if not reason.is_failure:
             client.publish(f"{self._address.topic}/status", "online", qos=1, retain=True)
+
+    def _published(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
+        with self._confirming:
+            self._confirmed.append(mid)
+            self._confirming.notify_all()
 
 
 def _queue_full() -> int:
