@@ -85,23 +85,34 @@ def test_passwords_are_not_shown() -> None:
 # ---- pipes
 
 
+_FEEDING: dict[int, threading.Thread] = {}
+"""By its number, the end of a pipe that a thread writes to, and closes."""
+
+
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
     ends = os.pipe()
     yield ends
-    for end in ends:
+    os.close(ends[0])
+    feeding = _FEEDING.pop(ends[1], None)
+    if feeding is None:
         with contextlib.suppress(OSError):
-            os.close(end)
+            os.close(ends[1])
+    else:
+        # Its number may be another file's by now: whoever was given it has closed it.
+        feeding.join()
 
 
 def fed(pipe: tuple[int, int], data: bytes) -> PipeBytes:
     """A pipe with `data` in it, written by another thread, then closed."""
 
     def feed() -> None:
-        with os.fdopen(pipe[1], "wb") as end:
+        # The reader may have seen enough and gone.
+        with contextlib.suppress(BrokenPipeError), os.fdopen(pipe[1], "wb") as end:
             end.write(data)
 
-    threading.Thread(target=feed).start()
+    _FEEDING[pipe[1]] = threading.Thread(target=feed)
+    _FEEDING[pipe[1]].start()
     return PipeBytes(pipe[0], "the pipe", timeout=5)
 
 
