@@ -1,4 +1,4 @@
-"""A session from what a command line asks for; `camera` and `serve` share it."""
+"""A session from what a command line asks for."""
 
 from __future__ import annotations
 

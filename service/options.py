@@ -1,4 +1,4 @@
-"""The options that `camera` and `serve` share, as Typer takes them. No OpenCV here: --help answers at once."""
+"""The options of a live source, as Typer takes them. No OpenCV here: --help answers at once."""
 
 from __future__ import annotations
 

@@ -25,10 +25,10 @@ def check_display() -> None:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise OutputError(
             "there is no display for a window (neither DISPLAY nor WAYLAND_DISPLAY is set); "
-            "use `ostrack-track serve` and a browser, or `camera --no-window` with --out or --results"
+            "use `ostrack-track camera --no-window` with --out or --results"
         )
     if re.search(r"GUI:\s+(NONE|NO)\b", cv2.getBuildInformation()):
-        raise OutputError("this OpenCV was built without windows; use `ostrack-track serve` and a browser")
+        raise OutputError("this OpenCV was built without windows; use --no-window with --out or --results")
 
 
 class Window:

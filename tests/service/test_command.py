@@ -202,7 +202,7 @@ def test_no_window_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("needs Linux: elsewhere there is always a display")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with pytest.raises(OutputError, match="ostrack-track serve"):
+    with pytest.raises(OutputError, match="camera --no-window"):
         check_display()
 
 
