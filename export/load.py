@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from ..models import default_checkpoint
+from ..runtime.design import Design
 from ..runtime.errors import BundleError, CheckpointError, GeometryError, InputError, OSTrackEdgeError
 from ..runtime.manifest import from_json, to_json
 from ..runtime.network import PATCH, NetworkGeometry, TemplateTokens
 from .checkpoint import Checkpoint, read_checkpoint, write_safetensors
+from .designs import design_of, without_relative_index
 from .model import OSTrack
 from .model.embedding import resize_position_embedding
-from .variants import HEAD_DIM, Elimination, variant_of, variant_sizes
+from .variants import HEAD_DIM, Elimination, Vit, variant_of, variant_sizes
 
 GEOMETRY_KEY = "ostrack_edge.geometry"
 """Name of the safetensors metadata that holds the geometry as JSON."""
@@ -36,7 +38,8 @@ def load_network(
     """The network of a checkpoint, in evaluation mode: every size is read from the tensors' shapes.
 
     checkpoint: None takes the default model's; half precision becomes float32 of the same values. variant: the crop
-    sizes that the checkpoint must fit; None takes those of its positional embeddings. The other options default to the
+    sizes that the checkpoint must fit, and its design; None takes the sizes of its positional embeddings, and the
+    design from its tensors' names. The other options default to the
     geometry in a safetensors file's metadata, or to the published network: keep ratio 0.7 at a quarter, half and three
     quarters of the blocks, ranked by the centre token, attention heads of 64 channels.
 
@@ -47,12 +50,19 @@ def load_network(
     return network_from(found, variant, Elimination(keep_ratio, template_tokens, elimination_blocks), heads)
 
 
-def network_from(found: Checkpoint, variant: str | None, elimination: Elimination, heads: int | None = None) -> OSTrack:
-    """As `load_network`, from a checkpoint already read."""
+def network_from(
+    found: Checkpoint,
+    variant: str | None,
+    elimination: Elimination,
+    heads: int | None = None,
+    design: Design | None = None,
+) -> OSTrack:
+    """As `load_network`, from a checkpoint already read. design: None takes the variant's, or what the file says."""
     # Saved from inside a data-parallel wrapper, every name begins with its own.
     tensors = {name.removeprefix("module."): value for name, value in found.tensors.items()}
     found = dataclasses.replace(found, tensors=tensors)
-    geometry = _geometry(found, variant, elimination, heads)
+    geometry = _geometry(found, variant, elimination, heads, design)
+    tensors = without_relative_index(tensors, geometry, found.path)
     plain_tokens = _shape(tensors, "backbone.pos_embed", 3, found.path)[1]
     network = OSTrack(geometry, plain_tokens)
     _fill(network, tensors, found.path)
@@ -79,7 +89,7 @@ def load_plain_vit(
     sizes = variant_sizes(variant)
     plain = _plain_tensors(found, sizes.template_size, sizes.search_size)
     elimination = Elimination(keep_ratio, template_tokens, elimination_blocks)
-    geometry = _shaped_geometry(plain, found.path, variant, elimination, heads, head_width, None)
+    geometry = _shaped_geometry(plain, found.path, variant, elimination, heads, head_width, None, sizes.design)
     return _with_fresh_head(geometry, plain, found.path, seed)
 
 
@@ -106,7 +116,7 @@ def untrained_network(geometry: NetworkGeometry, seed: int = 0) -> OSTrack:
                 value.uniform_(0.5, 1.5, generator=generator)
             elif value.ndim == 1:
                 value.normal_(0, 0.02, generator=generator)
-            elif "pos_embed" in name or "token" in name:
+            elif any(part in name for part in ("pos_embed", "token", "relative_position_bias_table")):
                 value.normal_(0, 0.5, generator=generator)
             else:
                 value.normal_(0, value[0].numel() ** -0.5, generator=generator)
@@ -133,7 +143,9 @@ def save_network(path: str | Path, network: OSTrack, dtype: torch.dtype = torch.
     write_safetensors(path, tensors, {GEOMETRY_KEY: json.dumps(to_json(network.geometry))})
 
 
-def _geometry(found: Checkpoint, variant: str | None, elimination: Elimination, heads: int | None) -> NetworkGeometry:
+def _geometry(
+    found: Checkpoint, variant: str | None, elimination: Elimination, heads: int | None, design: Design | None
+) -> NetworkGeometry:
     if "backbone.pos_embed_x" not in found.tensors:
         names = ", ".join(list(found.tensors)[:_SHOWN])
         plain = "patch_embed.proj.weight" in found.tensors
@@ -150,7 +162,9 @@ def _geometry(found: Checkpoint, variant: str | None, elimination: Elimination, 
         except (BundleError, ValueError) as error:
             raise CheckpointError(f"{found.path}: its metadata {GEOMETRY_KEY} cannot be read: {error}") from None
     head = _shape(found.tensors, "box_head.conv1_ctr.0.weight", 4, found.path)[0]
-    return _shaped_geometry(found.tensors, found.path, variant, elimination, heads, head, stored)
+    if design is None:
+        design = design_of(found.tensors, found.path, variant_sizes(variant).design if variant else None, stored)
+    return _shaped_geometry(found.tensors, found.path, variant, elimination, heads, head, stored, design)
 
 
 def _shaped_geometry(
@@ -161,12 +175,14 @@ def _shaped_geometry(
     heads: int | None,
     head_width: int,
     stored: NetworkGeometry | None,
+    design: Design,
 ) -> NetworkGeometry:
     template_tokens, width = _shape(tensors, "backbone.pos_embed_z", 3, path)[1:]
     search_tokens = _shape(tensors, "backbone.pos_embed_x", 3, path)[1]
     mlp_width = _shape(tensors, "backbone.blocks.0.mlp.fc1.weight", 2, path)[0]
     template_size, search_size = _side(template_tokens, "pos_embed_z", path), _side(search_tokens, "pos_embed_x", path)
-    name, sizes = variant_of(template_size, search_size)
+    depth = _depth(tensors)
+    name, sizes = variant_of(template_size, search_size, design, Vit(width, depth))
     if variant is not None:
         wanted = variant_sizes(variant)
         if (wanted.template_size, wanted.search_size) != (template_size, search_size):
@@ -175,10 +191,11 @@ def _shaped_geometry(
                 f"search region of {search_size} pixels, {variant} has {wanted.template_size} and {wanted.search_size}"
                 + (f"; it is an {name}" if not name.startswith("custom") else "")
             )
+        if wanted.design == design:
+            name, sizes = variant, wanted
     elif stored is not None:
         name = stored.variant
         sizes = dataclasses.replace(sizes, template_factor=stored.template_factor, search_factor=stored.search_factor)
-    depth = _depth(tensors)
     if heads is not None and (isinstance(heads, bool) or not isinstance(heads, int) or heads < 1):
         raise GeometryError(f"heads is {heads!r}; give a whole number from 1")
     if heads is None:
@@ -187,8 +204,9 @@ def _shaped_geometry(
             raise GeometryError(
                 f"{path}: a width of {width} is no multiple of {HEAD_DIM}; say how many attention heads it has"
             )
-    blocks, ratios, tokens = elimination.apply(depth, stored)
     try:
+        same_design = stored is not None and stored.design == design
+        blocks, ratios, tokens = elimination.apply(depth, stored if same_design else None, design)
         return NetworkGeometry(
             variant=name,
             template_size=template_size,
@@ -203,6 +221,7 @@ def _shaped_geometry(
             elimination_blocks=blocks,
             keep_ratios=ratios,
             template_tokens=tokens,
+            design=design,
         )
     except OSTrackEdgeError as error:
         raise GeometryError(f"{path}: {error}") from None
@@ -288,11 +307,17 @@ def _with_fresh_head(geometry: NetworkGeometry, plain: dict[str, Tensor], path: 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = OSTrack(geometry, plain["backbone.pos_embed"].shape[1])
-    heads = {name: value for name, value in network.state_dict().items() if name.startswith("box_head.")}
-    _fill(network, {**plain, **heads}, path)
+    fresh = {name: value for name, value in network.state_dict().items() if _is_fresh(name)}
+    _fill(network, {**plain, **fresh}, path)
     return network.eval()
 
 
 def _is_plain_extra(name: str) -> bool:
     """Tensors of a plain ViT file that no tracker has: a decoder, a classifier, a mask token."""
     return name.removeprefix("module.").startswith(("decoder_", "mask_token", "head.", "fc_norm.", "head_dist."))
+
+
+def _is_fresh(name: str) -> bool:
+    """Tensors of a tracker that no plain ViT has: the head, and what its design adds."""
+    added = ("segment_pos_embed", "relative_position_bias_table")
+    return name.startswith(("box_head.", "relation.")) or name.endswith(added)

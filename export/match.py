@@ -18,7 +18,7 @@ def load_matching_network(bundle: Bundle, checkpoint: Path) -> OSTrack:
     network = bundle.manifest.network
     elimination = Elimination(network.keep_ratios, network.template_tokens, network.elimination_blocks)
     variant = network.variant if network.variant in SIZES else None
-    loaded = network_from(read_checkpoint(checkpoint), variant, elimination, network.heads)
+    loaded = network_from(read_checkpoint(checkpoint), variant, elimination, network.heads, network.design)
     if weights_sha256(loaded) != bundle.manifest.weights_sha256:
         raise VerificationError(
             f"{checkpoint} holds other weights than {bundle.folder} was built from ({bundle.manifest.source}); "

@@ -29,7 +29,7 @@ def trace_template(network: OSTrack, color: ColorOrder, batch: int | None) -> Mo
     if graph.ranks_by_box:
         inputs["template_box"] = torch.tensor([[0.25, 0.25, 0.5, 0.5]]).expand(samples, -1).contiguous()
     model = _trace(graph, inputs, graph.output_names, batch)
-    check_promises(model, norms=0, batch=batch)
+    check_promises(model, norms=_norms(graph), batch=batch)
     return model
 
 
@@ -37,13 +37,19 @@ def trace_search(network: OSTrack, color: ColorOrder, batch: int | None, maps: b
     """The `search` graph, with the three maps among its outputs where `maps`. Raises ExportError."""
     geometry = network.geometry
     graph = SearchGraph(network, color).eval()
-    samples, tokens = _samples(batch), geometry.template_token_count
-    inputs = {"template_tokens": torch.zeros(samples, tokens, geometry.width)}
+    samples, tokens, width = _samples(batch), geometry.template_token_count, geometry.width
+    if not geometry.joint_blocks:
+        width = geometry.head_inputs
     size, grid = geometry.search_size, geometry.search_grid
-    inputs["search"] = torch.zeros(samples, size, size, 3, dtype=torch.uint8)
-    inputs["window"] = torch.ones(grid, grid)
+    inputs = {
+        "template_tokens": torch.zeros(samples, tokens, width),
+        "search": torch.zeros(samples, size, size, 3, dtype=torch.uint8),
+        "window": torch.ones(grid, grid),
+    }
     if graph.ranks_by_box:
         inputs["template_weights"] = torch.full((samples, tokens), 1 / tokens)
+    if geometry.separate_blocks:
+        inputs["template_qkv"] = torch.zeros(samples, tokens, 3 * width)
     model = _trace(graph, inputs, graph.output_names, batch)
     if not maps:
         kept = [o for o in model.graph.output if o.name not in MAP_NAMES]
@@ -52,8 +58,12 @@ def trace_search(network: OSTrack, color: ColorOrder, batch: int | None, maps: b
         model.graph.output.extend(kept)
         model.graph.value_info.extend(dropped)
         drop_unused(model)
-    check_promises(model, norms=2 * geometry.depth + 1, batch=batch)
+    check_promises(model, norms=_norms(graph), batch=batch)
     return model
+
+
+def _norms(graph: nn.Module) -> int:
+    return sum(isinstance(module, nn.LayerNorm) for module in graph.modules())
 
 
 def _samples(batch: int | None) -> int:

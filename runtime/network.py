@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
+from .design import PUBLISHED, Design, RelationKind
 from .errors import GeometryError
 
 PATCH = 16
@@ -44,8 +45,8 @@ class NetworkGeometry:
     """Everything about a network that is not a weight.
 
     Sizes are pixels of the square crops; `template_factor` and `search_factor` are the crop's side over sqrt(w * h) of
-    the box; `keep_ratios[i]` belongs to `elimination_blocks[i]` (block numbers count from 0). Raises GeometryError
-    where the numbers do not make a network.
+    the box; `keep_ratios[i]` belongs to `elimination_blocks[i]` (block numbers count from 0); `design` is what sets the
+    network apart from the published one. Raises GeometryError where the numbers do not make a network.
     """
 
     variant: str
@@ -61,6 +62,7 @@ class NetworkGeometry:
     elimination_blocks: tuple[int, ...] = (3, 6, 9)
     keep_ratios: tuple[float, ...] = (0.7, 0.7, 0.7)
     template_tokens: TemplateTokens = TemplateTokens.CENTRE
+    design: Design = PUBLISHED
 
     def __post_init__(self) -> None:
         for name in ("template_size", "search_size"):
@@ -81,6 +83,9 @@ class NetworkGeometry:
             raise GeometryError(
                 f"the centre head's width is {self.head_width}; it halves three times, give a multiple of 8"
             )
+        module = self.design.module
+        if module is not None and module.kind is RelationKind.SWINTRACK and module.width != self.width:
+            raise GeometryError(f"a SwinTrack module is as wide as its backbone: {self.width}, not {module.width}")
         if len(self.keep_ratios) != len(self.elimination_blocks):
             raise GeometryError(
                 f"{len(self.keep_ratios)} keep ratios for {len(self.elimination_blocks)} elimination blocks; "
@@ -96,6 +101,12 @@ class NetworkGeometry:
             raise GeometryError(
                 f"elimination blocks {', '.join(map(str, blocks))} must rise and lie in 0..{self.depth - 1} "
                 f"(the network has {self.depth} blocks, counted from 0)"
+            )
+        separate = self.separate_blocks
+        if blocks and blocks[0] < separate:
+            raise GeometryError(
+                f"block {blocks[0]} treats template and search apart and cannot rank candidates; "
+                + (f"drop them from block {separate} on" if self.joint_blocks else "drop none")
             )
         if self.template_tokens is TemplateTokens.CENTRE_4X4 and self.template_grid <= 4:
             raise GeometryError(
@@ -122,6 +133,26 @@ class NetworkGeometry:
     @property
     def search_token_count(self) -> int:
         return self.search_grid**2
+
+    @property
+    def token_count(self) -> int:
+        """Template and search tokens together."""
+        return self.template_token_count + self.search_token_count
+
+    @property
+    def separate_blocks(self) -> int:
+        """The first blocks, which treat template and search apart."""
+        return self.design.separate_blocks(self.depth)
+
+    @property
+    def joint_blocks(self) -> int:
+        """The last blocks, which relate template and search."""
+        return self.depth - self.separate_blocks
+
+    @property
+    def head_inputs(self) -> int:
+        """Channels of the tokens that enter the centre head."""
+        return self.design.module.width if self.design.module else self.width
 
     @property
     def head_dim(self) -> int:

@@ -76,7 +76,7 @@ def first_network(plan: Plan) -> OSTrack:
     if start.origin is Origin.PLAIN_VIT:
         return plain_vit_network(found, geometry, plan.recipe.seed)
     elimination = Elimination(geometry.keep_ratios, geometry.template_tokens, geometry.elimination_blocks)
-    return resized(network_from(found, None, elimination, geometry.heads), geometry)
+    return resized(network_from(found, None, elimination, geometry.heads, geometry.design), geometry)
 
 
 def network_of(folder: Path, plan: Plan) -> OSTrack:

@@ -57,7 +57,8 @@ class Trainee(nn.Module):
         guided: list[Tensor] = []
         final: list[BlockState] = []
         overlap = overlap_with_cells(batch.box, geometry.search_grid)
-        first = round(FIRST_GUIDED * geometry.depth)
+        # Where template and search are treated apart there is no ranking to guide.
+        first = max(round(FIRST_GUIDED * geometry.depth), geometry.separate_blocks)
 
         def watch(number: int, state: BlockState) -> None:
             if self._recipe.losses.guidance and number >= first:

@@ -44,3 +44,8 @@ def resize_position_embedding(embedding: Tensor, grid: int) -> Tensor:
 def embedding_parameter(tokens: int, width: int) -> nn.Parameter:
     """A learnable positional embedding [1, tokens, width], zero until weights are loaded."""
     return nn.Parameter(torch.zeros(1, tokens, width))
+
+
+def identity_parameter(width: int) -> nn.Parameter:
+    """A learnable vector [1, 1, width] for all tokens of one kind (supplementary, section 2.2)."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1, width), std=0.02))
