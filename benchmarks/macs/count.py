@@ -20,10 +20,6 @@ from ...runtime.errors import BenchmarkError
 from ...runtime.manifest import GraphFile, GraphRole
 from ...runtime.network import NetworkGeometry
 from .plan import (
-    NORM_OPERATIONS,
-    PATCHES,
-    Kind,
-    Product,
     Saving,
     published_norms,
     published_products,
@@ -31,8 +27,8 @@ from .plan import (
     search_graph_products,
     stages,
     template_graph_products,
-    total,
 )
+from .products import NORM_OPERATIONS, PATCHES, Kind, Product, total
 
 if TYPE_CHECKING:
     from ...export.count import NodeMacs
@@ -84,7 +80,7 @@ def count_geometry(geometry: NetworkGeometry) -> MacsReport:
     template, norms = template_graph_products(geometry), published_norms(geometry)
     found = []
     for stage in stages(geometry):
-        counted = total(p for p in published if p.stage == stage and p.kind is not Kind.ATTENTION)
+        counted = total(p for p in published if p.stage == stage and p.kind not in (Kind.ATTENTION, Kind.POSITION))
         counted += NORM_OPERATIONS * sum(n.elements for n in norms if n.stage == stage)
         found.append(StageMacs(stage, counted, _of(published, stage), _of(search, stage), _of(template, stage)))
     return MacsReport(geometry, tuple(found), _total(found), tuple(savings(geometry)), "from the network's geometry")

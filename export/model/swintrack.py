@@ -39,7 +39,7 @@ class UntiedPositions(nn.Module):
     def forward(self, queries: Tensor | None = None, keys: Tensor | None = None) -> Tensor:
         """The bias of queries int64 [B, n] and keys int64 [B, m], places among all tokens: [B, heads, n, m]; of all
         tokens in order where neither is given: [heads, T + S, T + S]."""
-        position = self.norm(self.pos_embed[0])
+        position = self.norm(self.pos_embed)[0]
         q, k = self._split(self.query(position)), self._split(self.key(position))
         if queries is None or keys is None:
             return q @ k.transpose(-2, -1) * untied_scale(q.shape[-1]) + bias_of(
