@@ -103,7 +103,8 @@ def teacher_network(plan: Plan) -> OSTrack | None:
 def resized(network: OSTrack, geometry: NetworkGeometry) -> OSTrack:
     """The network for other crop sizes: its positional embeddings resized as a plain ViT's are, all else the same.
 
-    Raises TrainingError where `geometry` differs in more than crops and elimination.
+    Raises TrainingError where `geometry` differs in more than crops and elimination, or in crops where relative
+    positions or a relation module belong to them.
     """
     old = network.geometry
     same = ("width", "depth", "heads", "mlp_width", "head_width")
@@ -111,6 +112,14 @@ def resized(network: OSTrack, geometry: NetworkGeometry) -> OSTrack:
                  if getattr(old, name) != getattr(geometry, name)]  # fmt: skip
     if differing:
         raise TrainingError(f"the weights to start from are of another network: {'; '.join(differing)}")
+    if old.design != geometry.design:
+        raise TrainingError("the weights to start from are of another design; start from weights of the same variant")
+    by_place = geometry.design.relative_positions or geometry.design.module is not None
+    if by_place and (old.template_size, old.search_size) != (geometry.template_size, geometry.search_size):
+        raise TrainingError(
+            f"positions that {old.variant} has learnt belong to its crops of {old.template_size} and {old.search_size} "
+            "pixels; train it at these sizes"
+        )
     weights = dict(network.state_dict())
     for name, grid in (("z", geometry.template_grid), ("x", geometry.search_grid)):
         key = f"backbone.pos_embed_{name}"
