@@ -23,7 +23,7 @@ from .options import parse_precisions, parse_recipes
 from .precision.commands import sensitivity
 from .precision.plan import INT8_RECIPES, Calibrating, PrecisionPlan
 from .show import print_agreement, print_bundle, print_parity, steps
-from .variants import Elimination, published_geometry
+from .variants import SIZES, Elimination, published_geometry
 from .write import check_target
 
 app = typer.Typer(help="From a checkpoint to a verified bundle.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -49,7 +49,8 @@ def build(
         bool, typer.Option("--untrained", help="Made-up weights instead of a checkpoint: to measure speed only.")
     ] = False,
     variant: Annotated[
-        str | None, typer.Option(help="ostrack-256 or ostrack-384; read from the checkpoint if left out.")
+        str | None,
+        typer.Option(help=f"One of {', '.join(SIZES)}; read from the checkpoint if left out.", show_default=False),
     ] = None,
     keep_ratio: Annotated[
         Any,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ..runtime.network import NetworkGeometry
 from .model.relative import relative_position_index
 from .variants import HEAD_DIM, STARK_HEAD_DIM
 
+_NOTHING = "nothing beside the published network"
 _IDENTITY = "backbone.template_segment_pos_embed"
 _RELATIVE = "backbone.blocks.0.attn.relative_position_bias_table"
 _INDEX = ".attn.relative_position_index"
@@ -43,8 +45,10 @@ def design_of(
             "search apart; name its variant"
         )
     if wanted is not None and not _holds(shown, wanted):
+        # Of the blocks' use the tensors say nothing.
+        held = dataclasses.replace(shown, relation_layers=None).in_words or _NOTHING
         raise CheckpointError(
-            f"{path} is of another design: it holds {_in_words(shown)}; wanted is {_in_words(wanted)}"
+            f"{path} is of another design: it holds {held}; wanted is {wanted.in_words or _NOTHING}; name its own variant"
         )
     return shown
 
@@ -95,12 +99,3 @@ def _holds(shown: Design, wanted: Design) -> bool:
         and shown.identity_embeddings >= wanted.identity_embeddings
         and shown.relative_positions >= wanted.relative_positions
     )
-
-
-def _in_words(design: Design) -> str:
-    parts = [
-        "identity embeddings" if design.identity_embeddings else "",
-        "relative positions" if design.relative_positions else "",
-        f"a {design.module.kind} module" if design.module else "",
-    ]
-    return " and ".join(part for part in parts if part) or "nothing beside the published network"

@@ -101,6 +101,7 @@ def _network(network: NetworkGeometry) -> str:
     return (
         f"{network.variant}: ViT of {network.depth} blocks, width {network.width}, {network.heads} heads, "
         f"MLP {network.mlp_width}; centre head {network.head_width}"
+        + (f"; {network.design.in_words}" if network.design.in_words else "")
     )
 
 

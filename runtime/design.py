@@ -63,6 +63,18 @@ class Design:
     relation_layers: int | None = None
     module: RelationModule | None = None
 
+    @property
+    def in_words(self) -> str:
+        """What it adds to the published network, for people; empty for that one."""
+        parts = [
+            "identity embeddings" if self.identity_embeddings else "",
+            "relative positions" if self.relative_positions else "",
+            f"{self.relation_layers} relation layers" if self.relation_layers else "",
+            "two streams" if self.relation_layers == 0 else "",
+            f"a {self.module.kind} module" if self.module else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
     def separate_blocks(self, depth: int) -> int:
         """How many of a backbone's first blocks treat template and search apart. Raises GeometryError."""
         if self.relation_layers is None:

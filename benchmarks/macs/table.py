@@ -31,7 +31,9 @@ def describe(geometry: NetworkGeometry) -> str:
         places = ", ".join(map(str, geometry.eliminations))
         dropping = f"keeps {', '.join(map(str, geometry.kept_counts))} of {geometry.search_token_count} search tokens "
         dropping += f"after block {places}, ranked by template tokens '{geometry.template_tokens}'"
-    return f"{geometry.variant}: template {geometry.template_size}, search {geometry.search_size} pixels; {dropping}"
+    design = f"{geometry.design.in_words}; " if geometry.design.in_words else ""
+    crops = f"template {geometry.template_size}, search {geometry.search_size} pixels"
+    return f"{geometry.variant}: {crops}; {design}{dropping}"
 
 
 def print_macs(report: MacsReport, console: Console) -> None:

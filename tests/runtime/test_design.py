@@ -65,3 +65,9 @@ def test_a_module_that_divides_into_no_heads_is_refused() -> None:
         dataclasses.replace(MODULE, heads=5)
     with pytest.raises(GeometryError, match="4 divides"):
         RelationModule(RelationKind.STARK, 6, 30, 5, 64)
+
+
+def test_a_design_says_what_it_adds() -> None:
+    assert PUBLISHED.in_words == ""
+    assert Design(True, True, 6).in_words == "identity embeddings, relative positions, 6 relation layers"
+    assert VARIANTS["stark-aligned-256"].design.in_words == "two streams, a stark module"

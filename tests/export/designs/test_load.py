@@ -61,7 +61,9 @@ def test_a_variant_that_the_tensors_are_not_is_refused() -> None:
     with pytest.raises(CheckpointError, match="wanted is identity embeddings"):
         design_of(tensors, Path("plain.pth"), Design(identity_embeddings=True))
     aligned = VARIANTS["stark-aligned-256"].design
-    with pytest.raises(CheckpointError, match="nothing beside the published network; wanted is a stark module"):
+    with pytest.raises(
+        CheckpointError, match="nothing beside the published network; wanted is two streams, a stark module"
+    ):
         design_of(tensors, Path("plain.pth"), aligned)
 
 
