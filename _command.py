@@ -64,9 +64,15 @@ def run_app(app: typer.Typer) -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to `run_app`: Rich would point stdout at nothing first, and whose pipe broke could not be told."""
+        raise
+
+
 def console() -> Console:
     """Where tables go: stdout. Paths and pip commands in it keep their brackets; into a pipe it is wide enough."""
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return _Output(markup=False, highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def bundle_or_default(bundle: Path | None) -> Path:

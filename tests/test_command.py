@@ -41,6 +41,10 @@ def do(how: str, box: Annotated[Box | None, typer.Option(parser=parse_box)] = No
         sys.exit(130)
     if how == "bug":
         raise RuntimeError("a bug")
+    if how == "table":
+        from ostrack_edge._command import console
+        for _ in range(10_000):
+            console().print("x" * 100)
     if how == "much":
         for _ in range(100_000):
             print("x" * 10)
@@ -111,8 +115,9 @@ def test_a_bug_keeps_its_plain_traceback() -> None:
     assert done.stderr.endswith("RuntimeError: a bug\n")
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
-    command = [sys.executable, "-W", "error", "-c", APP, "do", "much"]
+@pytest.mark.parametrize("what", ["much", "table"])
+def test_a_reader_that_leaves_is_no_error(what: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", APP, "do", what]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
