@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ...export.variants import VARIANTS
 from ...runtime.bundle import Bundle
 from ...runtime.errors import BenchmarkError
-from ...runtime.manifest import GraphFile, GraphRole
+from ...runtime.manifest import GraphFile, GraphRole, Precision
 from ...runtime.network import NetworkGeometry
 from .plan import (
     Saving,
@@ -94,12 +94,14 @@ def count_bundle(folder: Path) -> MacsReport:
     bundle = Bundle.open(folder)
     report = count_geometry(bundle.manifest.network)
     count = _counter()
-    for file in bundle.manifest.graphs:
+    # Other precisions are made from these graphs and do the same products.
+    files = [file for file in bundle.manifest.graphs if file.precision is Precision.FP32]
+    for file in files:
         check_file(bundle, file, report, count)
     if count is None:
         counted = "from the manifest; to count the ONNX files install onnx: pip install 'ostrack-edge[export]'"
     else:
-        counted = "counted from the ONNX files: " + ", ".join(file.path for file in bundle.manifest.graphs)
+        counted = "counted from the ONNX files: " + ", ".join(file.path for file in files)
     return dataclasses.replace(report, counted=counted)
 
 
