@@ -127,7 +127,7 @@ def test_the_bundles_own_checkpoint(
     save_network(path, untrained_network(tiny_geometry))
     report = measure(FpsOptions(tiny_bundle, checkpoint=path, rounds=1, frames=1, threads=1))
     assert report.reference_weights == str(path)
-    assert [row.name for row in report.rows] == ["pytorch", "onnxruntime fp32"]
+    assert [row.name for row in report.rows] == ["pytorch", "onnxruntime fp32", "onnxruntime int8"]
     assert report.floor is None
     save_network(path, untrained_network(tiny_geometry, seed=1))
     with pytest.raises(BenchmarkError, match=r"pytorch cannot be measured: .*tiny\.safetensors holds other weights"):
@@ -140,7 +140,7 @@ def test_the_default_model_brings_its_own_checkpoint(monkeypatch: pytest.MonkeyP
     report = measure(FpsOptions(default_bundle(), rounds=1, frames=1, threads=1))
     assert report.reference_weights == str(default_checkpoint())
     assert report.trained
-    assert [row.name for row in report.rows] == ["pytorch", "onnxruntime fp32"]
+    assert [row.name for row in report.rows] == ["pytorch", "onnxruntime fp32", "onnxruntime int8"]
 
 
 def test_a_row_that_stops_is_noted_and_the_others_go_on(tiny_bundle: Path) -> None:
