@@ -20,10 +20,6 @@ def emulated(model: ModelProto) -> ModelProto:
     source.CopyFrom(model)
     values, graph = Values(source), source.graph
     nodes: list[NodeProto] = []
-    names = {o for o in values.outputs if values.types[o] == HALF}
-    for value in graph.input:
-        if values.types[value.name] == HALF:
-            names.add(value.name)
     for node in graph.node:
         nodes += _rounding(node, values)
     for constant in graph.initializer:

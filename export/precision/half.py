@@ -154,19 +154,22 @@ class _Conversion:
         return self._halves[name]
 
     def _finish_outputs(self) -> None:
-        """Outputs and maps keep their name and are FP32 where the contract says so, else what they were computed in."""
+        """Outputs and maps keep their name; they are FP32 where the contract says so, and other outputs half."""
         for value in (*self._model.graph.output, *self._model.graph.value_info):
             name = value.name
             if not self._values.is_float(name):
                 continue
             if name in FULL_TENSORS and self._types[name] == TensorProto.FLOAT16:
-                self._rename_producer(name)
+                self._rename_producer(name, TensorProto.FLOAT)
+            elif name in self._values.outputs and name not in FULL_TENSORS and self._types[name] == TensorProto.FLOAT:
+                # A guarded node made it; the other graph takes it in half all the same.
+                self._rename_producer(name, TensorProto.FLOAT16)
             value.type.tensor_type.elem_type = self._types[name]
 
-    def _rename_producer(self, name: str) -> None:
-        """Move a value that is computed in half to another name, and give its name to the FP32 of it."""
+    def _rename_producer(self, name: str, wanted: int) -> None:
+        """Move a value that is computed in the other type to another name, and give its name to the cast of it."""
         inner = f"{name}/computed"
-        cast = self._casts.pop((name, TensorProto.FLOAT), None)
+        cast = self._casts.pop((name, wanted), None)
         for node in self._nodes:
             for names in (node.input, node.output):
                 for place, old in enumerate(names):
@@ -175,8 +178,9 @@ class _Conversion:
                     elif cast is not None and old == cast:
                         names[place] = name
         if cast is None:
-            self._nodes.append(helper.make_node("Cast", [inner], [name], name=f"{name}/to_full", to=TensorProto.FLOAT))
-        self._types[name] = TensorProto.FLOAT
+            label = f"{name}/to_{'half' if wanted == TensorProto.FLOAT16 else 'full'}"
+            self._nodes.append(helper.make_node("Cast", [inner], [name], name=label, to=wanted))
+        self._types[name] = wanted
 
 
 def half_constant(constant: TensorProto, name: str, is_scale: bool = False) -> TensorProto:

@@ -54,6 +54,16 @@ def test_every_product_norm_and_activation_computes_in_half_but_the_ranking(tiny
     assert {values.types[node.input[0]] for node in nodes(search, "ArgMax")} == {FULL}
 
 
+def test_what_is_between_the_graphs_is_half_though_its_maker_is_guarded(tiny_pair: Pair) -> None:
+    maker = Values(tiny_pair.template).producer["template_tokens"]
+    template = to_half(tiny_pair.template, {maker.name})
+    onnx.checker.check_model(template, full_check=True)
+    assert {o.name: o.type.tensor_type.elem_type for o in template.graph.output} == {"template_tokens": HALF}
+    values = Values(template)
+    last = values.producer["template_tokens"]
+    assert (last.op_type, values.types[last.input[0]]) == ("Cast", FULL)
+
+
 @pytest.mark.parametrize("tokens", list(TemplateTokens))
 def test_rounded_arithmetic_gives_the_boxes_of_fp32(tiny_geometry: NetworkGeometry, tokens: TemplateTokens) -> None:
     geometry = dataclasses.replace(tiny_geometry, template_tokens=tokens, template_size=96)
