@@ -57,17 +57,19 @@ def build(
         typer.Option(
             parser=parse_keep_ratio,
             metavar="R[,R...]",
-            help="Share of candidates kept, one or one per stage; 1 keeps all. [published: 0.7]",
+            help="Share of candidates kept, one or one per stage; 1 keeps all. \\[published: 0.7]",
         ),
     ] = None,
     elimination_blocks: Annotated[
         Any,
         typer.Option(
-            parser=parse_blocks, metavar="B,...", help="Blocks that drop candidates, counted from 0. [published: 3,6,9]"
+            parser=parse_blocks,
+            metavar="B,...",
+            help="Blocks that drop candidates, counted from 0. \\[published: 3,6,9]",
         ),
     ] = None,
     template_tokens: Annotated[
-        TemplateTokens | None, typer.Option(help="Template tokens that rank the candidates. [published: centre]")
+        TemplateTokens | None, typer.Option(help="Template tokens that rank the candidates. \\[published: centre]")
     ] = None,
     heads: Annotated[int | None, typer.Option(help="Attention heads; width / 64 if left out.")] = None,
     batch: Annotated[str, typer.Option(help="Targets per call: a number, or 'any'.")] = "1",
@@ -89,7 +91,7 @@ def build(
     recipe: Annotated[
         Any,
         typer.Option(
-            parser=parse_recipes, metavar="R,...", help="INT8 graphs to build: linears, attention, cpu. [linears,cpu]"
+            parser=parse_recipes, metavar="R,...", help="INT8 graphs to build: linears, attention, cpu. \\[linears,cpu]"
         ),
     ] = None,
     ranges: Annotated[RangeMethod, typer.Option(help="How an activation's range is taken.")] = RangeMethod.MSE,

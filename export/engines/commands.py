@@ -32,11 +32,11 @@ def engines(
     precision: Annotated[
         Any,
         typer.Option(
-            parser=parse_precisions, metavar="P,...", help="fp32, fp16, int8. [fp16 and int8 that the bundle has]"
+            parser=parse_precisions, metavar="P,...", help="fp32, fp16, int8. \\[fp16 and int8 that the bundle has]"
         ),
     ] = None,
     recipe: Annotated[
-        Recipe | None, typer.Option(help="INT8 graphs to build from: linears or attention. [linears]")
+        Recipe | None, typer.Option(help="INT8 graphs to build from: linears or attention. \\[linears]")
     ] = None,
     batch: Annotated[
         int | None, typer.Option(metavar="N", help="Targets per call, fixed, of a bundle that takes any.")
