@@ -54,11 +54,12 @@ def choose_pair(bundle: Bundle, place: Place, wanted: Wanted) -> EnginePair:
             return pair
     if not pairs:
         raise BackendError(no_pair_sentence(bundle, place))
-    recipe = "" if wanted.recipe in (None, Recipe.PLAIN) else f" ({wanted.recipe})"
+    named = wanted.recipe not in (None, Recipe.PLAIN)
+    recipe, option = (f" ({wanted.recipe})", f" --recipe {wanted.recipe}") if named else ("", "")
     raise BackendError(
         f"{bundle.folder} has no {LIBRARY_NAMES[place.flavour]} engines in {wanted.precision}{recipe} for a batch of "
         f"{batch} on this GPU (it has: {_listed([p.search for p in pairs])}); build them with: "
-        f"{_command(bundle, place)} --precision {wanted.precision} --batch {batch}"
+        f"{_command(bundle, place)} --precision {wanted.precision}{option} --batch {batch}"
     )
 
 

@@ -55,12 +55,14 @@ class EngineLibrary:
                 f"TensorRT {self.version} is too old: engines of this package need 10.3, of JetPack 6.1, or newer"
             )
         self._log = _make_log(self._trt)
+        self._runtime: Any = None
 
     def deserialise(self, data: bytes, what: EngineFile) -> Any:
         """The engine in bytes that the manifest vouched for. Raises BackendError with what the library says."""
         self._log.errors.clear()
-        # Kept: an engine must not outlive its runtime.
-        self._runtime = self._trt.Runtime(self._log)
+        if self._runtime is None:
+            # One for all engines, and kept: an engine must not outlive its runtime.
+            self._runtime = self._trt.Runtime(self._log)
         engine = self._runtime.deserialize_cuda_engine(data)
         if engine is None:
             raise self.failure(f"does not load {what.path}")

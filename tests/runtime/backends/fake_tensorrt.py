@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import json
+import weakref
 from enum import Enum
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -54,13 +55,14 @@ class FakeTensorrt(ModuleType):
         self.device = device
         self.refuses: set[str] = set()
         self.caches: list[bytes] = []
-        self.Runtime = lambda log: SimpleNamespace(deserialize_cuda_engine=lambda data: self._engine(log, data))
+        self.runtimes: weakref.WeakSet[FakeRuntime] = weakref.WeakSet()
+        self.Runtime = lambda log: FakeRuntime(self, log)
 
     @staticmethod
     def nptype(dtype: Any) -> Any:
         return dtype
 
-    def _engine(self, log: ILogger, data: bytes) -> FakeEngine | None:
+    def engine(self, log: ILogger, data: bytes) -> FakeEngine | None:
         if not self.device.active:
             log.log(Severity.ERROR, "no context is active")
             return None
@@ -69,6 +71,19 @@ class FakeTensorrt(ModuleType):
             return None
         kind = FakeRtxEngine if self.__name__ == "tensorrt_rtx" else FakeEngine
         return kind(self, log, onnxruntime.InferenceSession(data[len(MAGIC) :], providers=["CPUExecutionProvider"]))
+
+
+class FakeRuntime:
+    """The real one must live as long as its engines; `made_engines` of those alive counts who is left without."""
+
+    def __init__(self, trt: FakeTensorrt, log: ILogger) -> None:
+        self._trt, self._log = trt, log
+        self.made_engines = 0
+        trt.runtimes.add(self)
+
+    def deserialize_cuda_engine(self, data: bytes) -> FakeEngine | None:
+        self.made_engines += 1
+        return self._trt.engine(self._log, data)
 
 
 class FakeEngine:

@@ -17,6 +17,7 @@ from ostrack_edge.runtime.manifest import (
     Flavour,
     Manifest,
     Precision,
+    Recipe,
     read_manifest,
     to_json,
 )
@@ -113,6 +114,10 @@ def test_a_precision_without_engines(engines: Path, machine: FakeMachine) -> Non
         BackendError, match=r"no TensorRT engines in int8 for a batch of 1 on this GPU .*--precision int8"
     ):
         load_backend(Bundle.open(engines), "tensorrt", precision=Precision.INT8)
+    with pytest.raises(
+        BackendError, match=r"in int8 \(attention\) for .*--precision int8 --recipe attention --batch 1"
+    ):
+        load_backend(Bundle.open(engines), "tensorrt", precision=Precision.INT8, recipe=Recipe.ATTENTION)
     add_engines(engines, batch=4)
     with pytest.raises(BackendError, match=r"take a batch of 1, not 4"):
         load_backend(Bundle.open(engines), "tensorrt", batch=4)

@@ -51,6 +51,13 @@ def test_answers_of_the_same_graphs(engines: Path, machine: FakeMachine) -> None
     assert described["cuda graph"] == "captured"
 
 
+def test_every_engine_has_its_runtime_as_long_as_it_lives(engines: Path, machine: FakeMachine) -> None:
+    engine = load(engines, selftest=False)
+    gc.collect()
+    assert sum(runtime.made_engines for runtime in machine.library.runtimes) == 2
+    del engine
+
+
 def test_fp16_comes_first(engines: Path, machine: FakeMachine) -> None:
     assert load(engines).describe()["precision"] == "fp16"
     choice = next(c for c in available(Bundle.open(engines)) if c.name == "tensorrt")
