@@ -19,6 +19,7 @@ _MERGED = re.compile(r"__myl_((?:[A-Z][a-z]*)+)")
 
 _MOVES = frozenset({"Move", "Resh", "Tran", "Slic", "Conc", "Repl", "Sque", "Expa"})
 _ROUNDS = frozenset({"Mul", "Div", "Min", "Max", "Roun"})
+_PRODUCTS = frozenset({"Fc", "Gemm", "Matm", "Conv", "Corr", "Dot"})
 _FLOATS = frozenset({"FP16", "FP32", "BF16"})
 UNKNOWN = "?"
 
@@ -154,6 +155,9 @@ def _product_type(layer: Layer) -> str | None:
     weights = [t for t in layer.constants if sum(size > 1 for size in t.shape) >= 2]
     if not weights and (layer.constants or layer.kind == "kgen" or not _RUNS_PRODUCTS.search(layer.kind + layer.name)):
         return None
+    operations = _operations(layer)
+    if operations and not operations & _PRODUCTS:
+        return None  # scales and biases laid out in rows, which look like weights
     # Data comes with the residual that is added after it: what is quantised, where anything is, is the data.
     data = {t.dtype for t in layer.inputs}
     dtype = "INT8" if "INT8" in data else _common(layer.inputs)

@@ -141,3 +141,9 @@ def test_a_variant_that_does_not_fit_is_one_sentence(checkpoint: Path, tmp_path:
     assert done.returncode == 1
     assert "does not fit ostrack-384" in done.stderr
     assert not (tmp_path / "B").exists()
+
+
+def test_the_help_shows_what_is_taken_where_nothing_is_said() -> None:
+    shown = "".join(run("build", "--help").stdout.split())
+    assert "[linears,cpu]" in shown.replace("│", "")
+    assert "[published:" in shown

@@ -100,6 +100,12 @@ def test_weights_alone_in_int8_are_no_int8() -> None:
     assert shortfalls(report(MHA, mixed), ENGINE) == ["blocks.0.qkv in FP16 with weights in INT8, not INT8"]
 
 
+def test_a_bias_laid_out_in_rows_is_no_weight_of_a_product() -> None:
+    rows = dataclasses.replace(SCALES, constants=(LayerTensor("bias", "FP16", (3, 64, 1)),))
+    assert [(t.module, t.dtype) for t in report(MHA, QKV, rows).linears] == [("blocks.0.qkv", "INT8")]
+    assert [(t.module, t.dtype) for t in report(MHA, rows).linears] == [("blocks.0.qkv", "?")]
+
+
 def test_without_constants_the_product_is_found_by_its_kind() -> None:
     plain = layer("blocks.0.qkv/MatMul", ["INT8"], ["FP16"], "blocks.0.qkv/MatMul", kind="gemm")
     assert [x.dtype for x in report(plain, SCALES).linears] == ["INT8"]
