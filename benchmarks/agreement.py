@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from ..runtime.geometry import Box
 from .metrics import iou
 
 if TYPE_CHECKING:
-    from ..datasets.footage import Footage
     from ..runtime.backends import Backend, SearchResult, TargetFeatures
     from ..runtime.network import ColorOrder, NetworkGeometry
     from ..runtime.tracker import Tracker
@@ -99,6 +99,15 @@ class Recorder:
         return bool(np.allclose(found.box[0], self._box, rtol=0, atol=1e-6))
 
 
+class Frames(Protocol):
+    """Frames in order, uint8 [H, W, 3], BGR, as often as they are asked for, and what they are called."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
+
+
 @dataclass(frozen=True)
 class Side:
     """An engine to load: `load` makes it; `name` is what it is called."""
@@ -158,7 +167,7 @@ class _Steps:
 
 
 def measure_agreement(
-    footage: Footage,
+    footage: Frames,
     init: Box,
     side: Side,
     against: Side,
@@ -201,7 +210,7 @@ def _tracker(side: Side) -> tuple[Tracker, Recorder]:
     return Tracker(recorder, "bgr"), recorder
 
 
-def _run_free(footage: Footage, init: Box, side: Side, most_frames: int | None, tick: Callable[[int], None]) -> _Steps:
+def _run_free(footage: Frames, init: Box, side: Side, most_frames: int | None, tick: Callable[[int], None]) -> _Steps:
     tracker, recorder = _tracker(side)
     boxes, scores, cells = [init], [1.0], [-1]
     for i, frame in enumerate(itertools.islice(footage, most_frames)):
@@ -217,7 +226,7 @@ def _run_free(footage: Footage, init: Box, side: Side, most_frames: int | None, 
 
 
 def _run_beside(
-    footage: Footage, init: Box, side: Side, baseline: _Steps, tick: Callable[[int], None]
+    footage: Frames, init: Box, side: Side, baseline: _Steps, tick: Callable[[int], None]
 ) -> tuple[list[FrameAgreement], dict[str, str]]:
     tracker, recorder = _tracker(side)
     free = init

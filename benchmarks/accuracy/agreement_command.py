@@ -31,7 +31,12 @@ PYTORCH = "pytorch"
 
 def agreement(
     bundle: Annotated[Path | None, typer.Argument(help="The bundle to test; without one, the default model's.")] = None,
-    video: Annotated[Path, typer.Option(help="A video or a folder of images; it needs no ground truth.")] = ...,  # type: ignore[assignment]
+    video: Annotated[
+        Path | None, typer.Option(help="A video or a folder of images; it needs no ground truth.", show_default=False)
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="LAYOUT:PATH", help="Instead: every sequence of a data set, and all together.")
+    ] = None,
     init: Annotated[
         Any, typer.Option(parser=parse_box, metavar="X,Y,W,H", help="The target in the first frame; its truth's first.")
     ] = None,
@@ -56,22 +61,42 @@ def agreement(
     json: Json = None,
 ) -> None:
     """How far two precisions or backends agree on footage: from the same state frame by frame, and running free."""
+    if (video is None) == (dataset is None):
+        raise typer.BadParameter("give --video FOOTAGE, or --dataset LAYOUT:PATH")
+    if dataset is not None and (init is not None or pictures is not None):
+        raise typer.BadParameter("--init and --pictures are for --video")
     if json:
         check_place(json)
     opened = Bundle.open(bundle_or_default(bundle))
+    if pictures:
+        check_place(pictures / "picture.jpg" if pictures.is_dir() else pictures)
+    tested, than = (backend, precision), (against_backend, against)
+    sides = choose_sides(opened, tested, than, checkpoint, threads)
+    if dataset is not None:
+        _over_dataset(dataset, sides, opened.manifest.trained, frames, json)
+    else:
+        assert video is not None
+        _over_video(video, init, sides, opened.manifest.trained, frames, pictures, json)
+
+
+def _over_video(
+    video: Path,
+    init: Box | None,
+    sides: tuple[Side, Side],
+    trained: bool,
+    frames: int | None,
+    pictures: Path | None,
+    json: Path | None,
+) -> None:
     from ...datasets.footage import open_footage
     from ..agreement import agreement_lines, measure_agreement
     from ..agreement_pictures import write_pictures
 
-    if pictures:
-        check_place(pictures / "picture.jpg" if pictures.is_dir() else pictures)
-    tested, than = (backend, precision), (against_backend, against)
-    side, other = choose_sides(opened, tested, than, checkpoint, threads)
     with open_footage(video) as footage:
         start = first_box(footage, init)
         counts = [count for count in (footage.frame_count, frames) if count]
         with frame_progress(2 * min(counts) if counts else None) as bar:
-            report = measure_agreement(footage, start, side, other, opened.manifest.trained, frames, bar.reach)
+            report = measure_agreement(footage, start, *sides, trained, frames, bar.reach)
         written = write_pictures(report, footage, pictures) if pictures else []
     for line in agreement_lines(report):
         console().print(line, soft_wrap=True)
@@ -79,6 +104,31 @@ def agreement(
         console().print(f"wrote {len(written)} pictures into {pictures}", soft_wrap=True)
     if json:
         write_json(json, report)
+
+
+def _over_dataset(dataset: str, sides: tuple[Side, Side], trained: bool, frames: int | None, json: Path | None) -> None:
+    from ...datasets.registry import open_dataset
+    from ..agreement import measure_agreement
+    from ..agreement_total import NamedFrames, print_total, total_of
+
+    reports = {}
+    sequences = open_dataset(dataset).sequences
+    with frame_progress(2 * sum(min(len(s), frames or len(s)) for s in sequences)) as bar:
+        done = 0
+        for sequence in sequences:
+            before = done
+
+            def tick(count: int, before: int = before) -> None:
+                bar.reach(before + count)
+
+            footage = NamedFrames(Path(sequence.name), sequence.frames)
+            report = measure_agreement(footage, sequence.first_box, *sides, trained, frames, tick)
+            reports[sequence.name] = report
+            done += 2 * min(len(sequence), frames or len(sequence))
+    total = total_of(reports)
+    print_total(console(), total)
+    if json:
+        write_json(json, total)
 
 
 def choose_sides(

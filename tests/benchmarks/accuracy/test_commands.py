@@ -125,6 +125,22 @@ def test_agreement_of_a_bundle_with_pytorch(bench: Bench, tiny_bundle: Path, tmp
     assert len(report["frames"]) == 4
 
 
+def test_agreement_over_a_data_set(bench: Bench, tiny_bundle: Path, clips: Path, tmp_path: Path) -> None:
+    agree = ("agreement", tiny_bundle, "--dataset", f"folders:{clips}", "--threads", "1")
+    code, out, err = bench(*agree, "--json", tmp_path / "total.json")
+    assert code == 0, err
+    assert "pytorch" in out
+    total = json.loads((tmp_path / "total.json").read_text())
+    assert len(total["sequences"]) > 1
+    reports = total["sequences"].values()
+    assert total["updates"] == sum(len(report["frames"]) for report in reports)
+    ious = [frame["iou"] for report in reports for frame in report["frames"]]
+    assert total["mean_iou"] == pytest.approx(sum(ious) / len(ious))
+    assert total["worst_iou"] == min(ious) > 0.999
+    for wrong in ((), ("--video", "x", "--dataset", "y"), ("--dataset", clips, "--init", "1,2,3,4")):
+        assert bench("agreement", tiny_bundle, *wrong)[0] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
