@@ -21,7 +21,7 @@ $(BIN)/python:
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing into $(VENV), a dot for each package; PyTorch is large, this takes some minutes"
-	@$(BIN)/python -m pip install -c constraints.txt -e '.[export,train,cpu,report,mqtt,web,dev]' 2>&1 | tee $(VENV)/install.log \
+	@$(BIN)/python -m pip install -c constraints.txt -e '.[export,train,cpu,cuda,rtx,mqtt,web,report,dev]' 2>&1 | tee $(VENV)/install.log \
 		| awk '/^(Collecting|Processing|Installing) / { printf "."; fflush() } END { print "" }' \
 		|| { tail -n 20 $(VENV)/install.log; exit 1; }
 	@# The root of the repository is the package: pyright finds it by its name through this link.

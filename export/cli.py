@@ -19,6 +19,7 @@ from ..runtime.extras import installed
 from ..runtime.manifest import Precision, to_json
 from ..runtime.network import ColorOrder, TemplateTokens
 from .calibrate_command import calibrate
+from .engines.commands import engines, show_engines
 from .options import parse_precisions, parse_recipes
 from .precision.commands import sensitivity
 from .precision.plan import INT8_RECIPES, Calibrating, PrecisionPlan

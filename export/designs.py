@@ -47,9 +47,7 @@ def design_of(
     if wanted is not None and not _holds(shown, wanted):
         # Of the blocks' use the tensors say nothing.
         held = dataclasses.replace(shown, relation_layers=None).in_words or _NOTHING
-        raise CheckpointError(
-            f"{path} is of another design: it holds {held}; wanted is {wanted.in_words or _NOTHING}; name its own variant"
-        )
+        raise CheckpointError(f"{path} is of another design: it holds {held}; wanted is {wanted.in_words or _NOTHING}")
     return shown
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..models import remedy
-from .backends.base import Backend
 from .bundle import Bundle
 from .errors import BundleError, VerificationError
 from .files import whole_or_nothing

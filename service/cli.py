@@ -9,6 +9,7 @@ import typer
 
 from .._command import bundle_or_default, parse_box, run_app
 from ..runtime.geometry import Box
+from ..runtime.manifest import Precision
 from .options import (
     SOURCE_HELP,
     BackendName,
@@ -57,6 +58,9 @@ def run(
         typer.Option(metavar="FILE", help="Write one line x,y,w,h per frame; the first is the initial box."),
     ] = None,
     backend: BackendName = "auto",
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of the bundle's graphs or engines; without it, the engine's own first.")
+    ] = None,
     threads: Threads = None,
     allow_truncated: Annotated[
         bool, typer.Option("--allow-truncated", help="Take footage that ends early, or images that do, as it is.")
