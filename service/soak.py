@@ -94,6 +94,8 @@ def soak(bundle: Path, folder: Path, frames: int, rate: float = 250.0, threads: 
             session.wait(0.02)
         memory.append(_memory_mib())
         looking_on.set()
+        # Before the session ends: a viewer in the middle of a look would find it stopped.
+        viewer.join()
     snapshot = session.snapshot()
     problems = [
         *_lost(session, jsonl, csv, video),

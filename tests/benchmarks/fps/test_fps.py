@@ -127,7 +127,7 @@ def test_the_bundles_own_checkpoint(
     save_network(path, untrained_network(tiny_geometry))
     report = measure(FpsOptions(tiny_bundle, checkpoint=path, rounds=1, frames=1, threads=1))
     assert report.reference_weights == str(path)
-    assert [row.name for row in report.rows] == ["pytorch", "onnxruntime fp32", "onnxruntime int8"]
+    assert [row.name for row in report.rows] == ["pytorch", "onnxruntime fp32"]
     assert report.floor is None
     save_network(path, untrained_network(tiny_geometry, seed=1))
     with pytest.raises(BenchmarkError, match=r"pytorch cannot be measured: .*tiny\.safetensors holds other weights"):
