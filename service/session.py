@@ -118,7 +118,7 @@ class Session:
             self._capture.start()
             if wait_for_source is not None:
                 self._capture.wait_for_frame(wait_for_source)
-        except BaseException:
+        except BaseException:  # an interruption too leaves no thread behind; raised again
             self.stop()
             raise
 

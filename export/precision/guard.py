@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import onnxruntime
 from onnx import ModelProto, TensorProto, helper
 
+from ...calib.replay import session
 from ...runtime.errors import ExportError
 from .half import HALF_MAX
 from .values import Values
@@ -57,12 +57,10 @@ def largest_magnitudes(
             helper.make_node("ReduceMax", [f"{name}/magnitude"], [name + _SUFFIX], name=f"{name}/Max", keepdims=0)
         )
         probe.graph.output.append(helper.make_tensor_value_info(name + _SUFFIX, TensorProto.FLOAT, []))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    probed = session(probe)
     worst = np.zeros(len(names))
     for run in range(runs):
-        found = np.array(session.run([name + _SUFFIX for name in names], dict(feeds(run))), np.float64)
+        found = np.array(probed.run([name + _SUFFIX for name in names], dict(feeds(run))), np.float64)
         if not np.isfinite(found).all():
             wrong = names[int(np.argmin(np.isfinite(found)))]
             raise ExportError(f"{wrong} is not finite in the FP32 graph on crop {run}; its weights are damaged")

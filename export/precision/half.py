@@ -28,6 +28,8 @@ HALF_MAX = 65504.0
 _UNIT = 2.0**-11
 """Half's relative rounding error."""
 
+_KIND = {TensorProto.FLOAT16: "half", TensorProto.FLOAT: "full"}
+
 _MOVES = frozenset({"Gather", "Reshape", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze", "Expand"})
 """Operators that change no number."""
 
@@ -128,14 +130,12 @@ class _Conversion:
             return self._half_constant(name, is_scale)
         key = (name, wanted)
         if key not in self._casts:
-            self._casts[key] = self._cast(name, f"{name}/{'half' if wanted == TensorProto.FLOAT16 else 'full'}", wanted)
+            self._casts[key] = self._cast(name, f"{name}/{_KIND[wanted]}", wanted)
         return self._casts[key]
 
     def _cast(self, name: str, result: str, wanted: int) -> str:
         source = self._values.producer.get(name)
-        label = (
-            f"{source.name if source is not None else name}/to_{'half' if wanted == TensorProto.FLOAT16 else 'full'}"
-        )
+        label = f"{source.name if source is not None else name}/to_{_KIND[wanted]}"
         self._nodes.append(helper.make_node("Cast", [name], [result], name=label, to=wanted))
         self._types[result] = wanted
         return result
@@ -178,7 +178,7 @@ class _Conversion:
                     elif cast is not None and old == cast:
                         names[place] = name
         if cast is None:
-            label = f"{name}/to_{'half' if wanted == TensorProto.FLOAT16 else 'full'}"
+            label = f"{name}/to_{_KIND[wanted]}"
             self._nodes.append(helper.make_node("Cast", [inner], [name], name=label, to=wanted))
         self._types[name] = wanted
 

@@ -24,7 +24,6 @@ class Values:
             for name in node.input:
                 self.consumers[name].append(node)
         self.constants = {w.name: w for w in graph.initializer}
-        self.inputs = [i.name for i in graph.input]
         self.outputs = [o.name for o in graph.output]
         self.types = _types(model)
         missing = [name for name in self.producer if name not in self.types]

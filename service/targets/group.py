@@ -65,7 +65,7 @@ class TargetGroup:
         self._templates[number] = (crop, place)
         try:
             self._embedded((number,) * (self.backend.batch or 1))
-        except BaseException:
+        except BaseException:  # whatever ended it, no half-added target stays; raised again
             self.remove(number)
             raise
 
