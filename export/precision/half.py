@@ -28,7 +28,7 @@ HALF_MAX = 65504.0
 _UNIT = 2.0**-11
 """Half's relative rounding error."""
 
-_KIND = {TensorProto.FLOAT16: "half", TensorProto.FLOAT: "full"}
+_KIND: dict[int, str] = {TensorProto.FLOAT16: "half", TensorProto.FLOAT: "full"}
 
 _MOVES = frozenset({"Gather", "Reshape", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze", "Expand"})
 """Operators that change no number."""
